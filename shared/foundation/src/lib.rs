@@ -7,6 +7,7 @@ pub mod configuration;
 pub mod digest;
 pub mod failure;
 pub mod logging;
+pub mod parts;
 pub mod paths;
 pub mod progress;
 pub mod secret;
