@@ -11,6 +11,7 @@ pub mod parts;
 pub mod paths;
 pub mod progress;
 pub mod secret;
+pub mod similarity;
 pub mod time;
 
 pub use failure::{Failure, FailureKind};
