@@ -1,0 +1,211 @@
+//! The texts that wait for the model, between the thread that tokenises and the thread that runs it.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use crate::Model;
+use crate::batching::BatchLimits;
+use crate::engine::block::Slot;
+use crate::tokenizer::Tokens;
+
+/// Full batches that may wait: the more there are, the closer in length are the texts of a batch.
+const LOOKAHEAD: usize = 8;
+
+/// A text that waits, with all the places that its scores go to.
+pub(super) struct Pending {
+    pub(super) text: Arc<str>,
+    /// `None` where the model takes texts as they are.
+    pub(super) tokens: Option<Tokens>,
+    pub(super) slots: Vec<Slot>,
+    /// The order of arrival, and its time.
+    arrived: (u64, Instant),
+}
+
+impl Pending {
+    fn length(&self) -> usize {
+        self.tokens.as_ref().map_or(1, Tokens::len)
+    }
+}
+
+/// What the model thread does next.
+pub(super) enum Work {
+    /// Score these texts.
+    Batch(Vec<Pending>),
+    /// Use this model from now on.
+    Swap { model: Box<dyn Model>, done: oneshot::Sender<()> },
+    /// Nothing more will come.
+    End,
+}
+
+pub(super) struct Pool {
+    limits: BatchLimits,
+    max_age: Duration,
+    state: Mutex<State>,
+    /// Signals the model thread: there is more to do.
+    filled: Condvar,
+    /// Signals the tokeniser thread: there is room, or a swap was taken.
+    drained: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// By text.
+    pending: HashMap<Arc<str>, Pending>,
+    tokens: usize,
+    arrivals: u64,
+    oldest: Option<Instant>,
+    swap: Option<(Box<dyn Model>, oneshot::Sender<()>)>,
+    /// No text will come any more.
+    closed: bool,
+    /// No text will be taken any more.
+    abandoned: bool,
+}
+
+/// The other thread has ended.
+#[derive(Debug)]
+pub(super) struct Abandoned;
+
+impl Pool {
+    pub(super) fn new(limits: BatchLimits, max_age: Duration) -> Self {
+        Self { limits, max_age, state: Mutex::default(), filled: Condvar::new(), drained: Condvar::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().pending.len()
+    }
+
+    /// Joins a text to an equal one that waits; gives the slot back where there is none.
+    pub(super) fn join(&self, text: &Arc<str>, slot: Slot) -> Option<Slot> {
+        match self.lock().pending.get_mut(text) {
+            Some(pending) => {
+                pending.slots.push(slot);
+                None
+            }
+            None => Some(slot),
+        }
+    }
+
+    /// Adds texts; waits while the pool is full.
+    pub(super) fn add(
+        &self,
+        texts: impl IntoIterator<Item = (Arc<str>, Option<Tokens>, Slot)>,
+    ) -> Result<(), Abandoned> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        for (text, tokens, slot) in texts {
+            while self.is_full(&state) && !state.abandoned {
+                self.filled.notify_one();
+                state = self.drained.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            if state.abandoned {
+                return Err(Abandoned);
+            }
+            state.insert(text, tokens, slot, now);
+        }
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// Hands over a model; waits until all texts that came before are taken and the model is too.
+    pub(super) fn swap(&self, model: Box<dyn Model>, done: oneshot::Sender<()>) -> Result<(), Abandoned> {
+        let mut state = self.lock();
+        state.swap = Some((model, done));
+        self.filled.notify_one();
+        while state.swap.is_some() && !state.abandoned {
+            state = self.drained.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.abandoned { Err(Abandoned) } else { Ok(()) }
+    }
+
+    /// No text will come any more: what waits is still taken.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_one();
+    }
+
+    /// No text will be taken any more: those that wait are dropped, and their callers get an error.
+    pub(super) fn abandon(&self) {
+        let mut state = self.lock();
+        *state = State { abandoned: true, ..State::default() };
+        self.drained.notify_one();
+    }
+
+    /// Waits for a batch: a full one at once, a part of one when its oldest text has waited long enough.
+    pub(super) fn take(&self) -> Work {
+        let mut state = self.lock();
+        loop {
+            let waited = state.oldest.map(|since| since.elapsed());
+            if let Some(waited) = waited {
+                let hurry = state.swap.is_some() || state.closed || waited >= self.max_age;
+                if hurry || self.has_full_batch(&state) {
+                    let batch = state.take_batch(self.limits);
+                    self.drained.notify_one();
+                    return Work::Batch(batch);
+                }
+                state = self
+                    .filled
+                    .wait_timeout(state, self.max_age - waited)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
+            } else if let Some((model, done)) = state.swap.take() {
+                self.drained.notify_one();
+                return Work::Swap { model, done };
+            } else if state.closed {
+                return Work::End;
+            } else {
+                state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+
+    fn has_full_batch(&self, state: &State) -> bool {
+        state.pending.len() >= self.limits.rows.get() || state.tokens >= self.limits.tokens.get()
+    }
+
+    fn is_full(&self, state: &State) -> bool {
+        state.pending.len() >= LOOKAHEAD * self.limits.rows.get()
+            || state.tokens >= LOOKAHEAD * self.limits.tokens.get()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn insert(&mut self, text: Arc<str>, tokens: Option<Tokens>, slot: Slot, now: Instant) {
+        match self.pending.entry(text) {
+            Entry::Occupied(mut entry) => entry.get_mut().slots.push(slot),
+            Entry::Vacant(entry) => {
+                self.arrivals += 1;
+                let arrived = (self.arrivals, now);
+                let pending = Pending { text: entry.key().clone(), tokens, slots: vec![slot], arrived };
+                self.tokens += pending.length();
+                entry.insert(pending);
+                self.oldest.get_or_insert(now);
+            }
+        }
+    }
+
+    /// Takes the batch around the text that has waited longest; texts that nobody waits for go with it, unscored.
+    fn take_batch(&mut self, limits: BatchLimits) -> Vec<Pending> {
+        self.pending.retain(|_, pending| {
+            pending.slots.retain(|slot| !slot.answer.is_over());
+            !pending.slots.is_empty()
+        });
+        let mut order: Vec<(usize, u64, Arc<str>)> =
+            self.pending.values().map(|pending| (pending.length(), pending.arrived.0, pending.text.clone())).collect();
+        order.sort_unstable_by_key(|(length, arrived, _)| (*length, *arrived));
+        let lengths: Vec<usize> = order.iter().map(|(length, ..)| *length).collect();
+        let first = order.iter().enumerate().min_by_key(|(_, (_, arrived, _))| *arrived).map(|(position, _)| position);
+        let chosen = first.map_or(0..0, |first| limits.around(&lengths, first));
+        let batch = order[chosen].iter().filter_map(|(_, _, text)| self.pending.remove(text)).collect();
+        self.tokens = self.pending.values().map(Pending::length).sum();
+        self.oldest = self.pending.values().map(|pending| pending.arrived).min().map(|(_, since)| since);
+        batch
+    }
+}

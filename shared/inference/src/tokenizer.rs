@@ -1,0 +1,139 @@
+//! Texts to tokens, at a cost that a text's length cannot run away with.
+
+use std::fmt;
+use std::path::Path;
+
+use tokenizers::{Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
+
+use crate::error::InferenceError;
+
+/// The longest input of a model whose `config.json` and `tokenizer.json` do not tell it.
+const DEFAULT_MAX_TOKENS: usize = 512;
+
+/// How many characters are read for each token that the model can take, first and, where that gave too few tokens, last.
+///
+/// English needs four to five. Beyond the last, a text is noise: one word of [`MAX_WORD`] characters after another.
+const CHARACTERS_PER_TOKEN: [usize; 2] = [10, 100];
+
+/// A cut looks back this far for a space, so that it does not go through a word.
+const MAX_WORD: usize = 100;
+
+/// One text as a model's input, special tokens included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tokens {
+    pub(crate) ids: Box<[u32]>,
+}
+
+impl Tokens {
+    /// Tokens of these vocabulary ids.
+    pub fn new(ids: impl Into<Box<[u32]>>) -> Self {
+        Self { ids: ids.into() }
+    }
+
+    /// Vocabulary ids.
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    /// The number of tokens; at least the special ones.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there is no token at all, which only a tokenizer without special tokens gives.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+}
+
+/// A model's tokenizer: truncates to what the model takes, and never pads.
+pub struct TextTokenizer {
+    inner: Tokenizer,
+    max_tokens: usize,
+}
+
+impl TextTokenizer {
+    /// Opens a `tokenizer.json`. The longest input is the shorter of the file's own truncation and of `positions`.
+    pub fn open(path: &Path, positions: Option<usize>) -> Result<Self, InferenceError> {
+        let mut inner = Tokenizer::from_file(path)
+            .map_err(|source| InferenceError::TokenizerFile { path: path.to_owned(), source })?;
+        let of_file = inner.get_truncation().map(|truncation| truncation.max_length);
+        let max_tokens = of_file.into_iter().chain(positions).min().unwrap_or(DEFAULT_MAX_TOKENS);
+        let truncation = TruncationParams {
+            direction: TruncationDirection::Right,
+            max_length: max_tokens,
+            strategy: TruncationStrategy::LongestFirst,
+            stride: 0,
+        };
+        inner
+            .with_truncation(Some(truncation))
+            .map_err(|source| InferenceError::TokenizerFile { path: path.to_owned(), source })?;
+        inner.with_padding(None);
+        Ok(Self { inner, max_tokens })
+    }
+
+    /// The longest input, special tokens included.
+    pub fn max_tokens(&self) -> usize {
+        self.max_tokens
+    }
+
+    /// The number of tokens in the vocabulary.
+    pub fn vocabulary_size(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    /// Tokenises one text, cut to the longest input.
+    pub fn encode(&self, text: &str) -> Result<Tokens, InferenceError> {
+        let mut tokens = Tokens::new([]);
+        for characters in CHARACTERS_PER_TOKEN {
+            let head = cut(text, characters * self.max_tokens);
+            let encoding = self
+                .inner
+                .encode_fast(head, true)
+                .map_err(|source| InferenceError::Tokenise { bytes: text.len(), source })?;
+            tokens = Tokens::new(encoding.get_ids());
+            if head.len() == text.len() || tokens.len() >= self.max_tokens {
+                break;
+            }
+        }
+        Ok(tokens)
+    }
+}
+
+impl fmt::Debug for TextTokenizer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("TextTokenizer").field("max_tokens", &self.max_tokens).finish_non_exhaustive()
+    }
+}
+
+/// The first `characters` of a text, or a little less to end at white space. Looks at no more of the text than that.
+fn cut(text: &str, characters: usize) -> &str {
+    if text.len() <= characters {
+        return text;
+    }
+    let Some((end, _)) = text.char_indices().nth(characters) else { return text };
+    let head = &text[..end];
+    let space = head.char_indices().rev().take(MAX_WORD).find(|(_, character)| character.is_whitespace());
+    space.map_or(head, |(space, _)| &head[..space])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_ends_at_white_space_or_between_characters() {
+        #[track_caller]
+        fn check(text: &str, characters: usize, expected: &str) {
+            assert_eq!(cut(text, characters), expected);
+        }
+        check("shares fall", 11, "shares fall");
+        check("shares fall", 9, "shares");
+        check("shares fall", 6, "shares");
+        check("çççççç", 3, "ççç");
+        check("日本経済新聞", 6, "日本経済新聞");
+        check("", 0, "");
+        let word = "a".repeat(MAX_WORD * 2);
+        check(&word, MAX_WORD + 1, &word[..MAX_WORD + 1]);
+    }
+}
