@@ -1,2 +1,31 @@
-//! To be written.
-fn main() {}
+//! The one executable of the workspace: reads the command line, starts the runtime, composes the library crates.
+
+mod cli;
+mod commands;
+mod exit;
+mod setup;
+mod terminal;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+
+use crate::cli::Cli;
+
+fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => exit::code(run(cli)),
+        Err(error) => exit::usage(&error),
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    foundation::logging::init(cli.global.log_format());
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the async runtime")?;
+    let result = runtime.block_on(cli.command.run(&cli.global));
+    // A second signal, or an error, ends the process without waiting for blocking work.
+    runtime.shutdown_background();
+    result
+}

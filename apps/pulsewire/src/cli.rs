@@ -1,0 +1,107 @@
+//! The command line as types; each command's arguments stand beside its code in `commands`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use foundation::logging::LogFormat;
+
+use crate::commands;
+
+const ABOUT: &str = "Watches text feeds on Kafka with encoders that you fine-tune, fills ClickHouse, raises alerts.";
+
+const FIRST_STEPS: &str = "\
+FIRST STEPS:
+  pulsewire demo       everything at once on this machine, on sample data, with nothing set up
+  pulsewire doctor     what is here, what is missing, and the mend
+  pulsewire setup      fetch the run-time parts (the demo does it when they are missing)
+
+THEN, ON YOUR OWN FEED:
+  pulsewire train --model news --data labelled.csv --text headline --label sentiment
+  pulsewire store serve &
+  pulsewire monitor --config pulsewire.toml
+
+EXIT CODES:
+  0 done, 1 failed, 64 wrong usage or configuration (nothing was started), 75 a server is out of reach: try again";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "pulsewire", version, about = ABOUT, after_help = FIRST_STEPS, max_term_width = 120)]
+#[command(subcommand_required = true, arg_required_else_help = true, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Configuration file (TOML); PULSEWIRE__SECTION__KEY variables and flags win over it
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    pub(crate) config: Option<PathBuf>,
+    /// How log lines on standard error look
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text", help_heading = "Global options")]
+    log_format: LogFormatName,
+}
+
+impl Global {
+    pub(crate) fn log_format(&self) -> LogFormat {
+        match self.log_format {
+            LogFormatName::Text => LogFormat::Text,
+            LogFormatName::Json => LogFormat::Json,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormatName {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// The commands, in the order in which a newcomer meets them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Fetch and verify the run-time libraries and the base encoder
+    Setup(commands::setup::SetupCommand),
+    /// Tell what is here, what is missing, and the mend
+    Doctor(commands::doctor::DoctorCommand),
+}
+
+impl Command {
+    pub(crate) async fn run(self, _global: &Global) -> anyhow::Result<()> {
+        match self {
+            Self::Setup(command) => command.run().await,
+            Self::Doctor(command) => command.run().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_examples_in_its_help() {
+        fn check(command: &clap::Command, path: &str) {
+            let mut leaves = command.get_subcommands().filter(|sub| sub.get_name() != "help").peekable();
+            if leaves.peek().is_none() {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains("EXAMPLES:\n  pulsewire "), "{path}");
+            }
+            for sub in leaves {
+                check(sub, &format!("{path} {}", sub.get_name()));
+            }
+        }
+        check(&Cli::command(), "pulsewire");
+    }
+}
