@@ -1,1 +1,32 @@
-//! To be written.
+//! Kafka topics and files as blocks of records, and what surrounds them: dead letters, feeds, lag, leader election.
+//!
+//! An app implements [`PartitionProcessor`]; [`consume`] drives it from a consumer group and [`file::process`] from a
+//! file. Within one partition, blocks are transformed and stored strictly in order, and an offset is committed only
+//! after its block is durable.
+
+pub mod connection;
+pub mod consumer;
+mod context;
+pub mod dead_letter;
+pub mod decode;
+pub mod error;
+pub mod feed;
+pub mod file;
+mod lane;
+pub mod leadership;
+pub mod mock;
+pub mod offsets;
+pub mod processor;
+pub mod rate;
+pub mod record;
+mod topic_reader;
+
+pub use connection::ConnectionConfig;
+pub use consumer::{ConsumerConfig, ConsumerMetrics, consume};
+pub use decode::{DecodeError, Decoder, FieldMapping, Message};
+pub use error::StreamingError;
+
+pub use mock::MockBroker;
+pub use offsets::Offsets;
+pub use processor::PartitionProcessor;
+pub use record::{Record, TopicPartition};

@@ -1,0 +1,173 @@
+//! Fresh answers from the brokers about partitions and offsets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::TopicPartitionList;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::Offset;
+use rdkafka::types::RDKafkaRespErr;
+
+use crate::connection::ConnectionConfig;
+use crate::context::{Quiet, is_outage};
+use crate::error::StreamingError;
+use crate::lane::task_ended;
+use crate::record::TopicPartition;
+
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// The extent of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watermarks {
+    /// The oldest offset that is still there.
+    pub low: i64,
+    /// The offset that the next message will get.
+    pub high: i64,
+}
+
+/// Asks brokers; cheap to clone. Every call is a fresh query and answers within ten seconds or fails.
+#[derive(Clone)]
+pub struct Offsets {
+    brokers: Arc<str>,
+    consumer: Arc<BaseConsumer<Quiet>>,
+    connection: Arc<ConnectionConfig>,
+}
+
+impl Offsets {
+    /// A client for questions, on behalf of a group that it does not join. Opens no connection yet.
+    pub fn connect(connection: &ConnectionConfig, group: &str) -> Result<Self, StreamingError> {
+        connection.validate()?;
+        let consumer = connection
+            .client(&[("allow.auto.create.topics", "false")])
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .create_with_context(Quiet::new(&connection.brokers))
+            .map_err(|source| StreamingError::kafka(&connection.brokers, "cannot make a client", source))?;
+        Ok(Self {
+            brokers: connection.brokers.as_str().into(),
+            consumer: Arc::new(consumer),
+            connection: Arc::new(connection.clone()),
+        })
+    }
+
+    /// The partitions of a topic, in order; an error if there is no such topic.
+    pub async fn partitions(&self, topic: &str) -> Result<Vec<i32>, StreamingError> {
+        let name = topic.to_owned();
+        let metadata = self
+            .ask(format!("asking for the partitions of {topic}"), move |consumer| {
+                let metadata = consumer.fetch_metadata(Some(&name), ANSWER_WITHIN)?;
+                let mut partitions = Vec::new();
+                for topic in metadata.topics() {
+                    match topic.error() {
+                        None | Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) => {}
+                        Some(error) => return Err(KafkaError::MetadataFetch(error.into())),
+                    }
+                    partitions.extend(topic.partitions().iter().map(rdkafka::metadata::MetadataPartition::id));
+                }
+                partitions.sort_unstable();
+                Ok(partitions)
+            })
+            .await?;
+        if metadata.is_empty() {
+            return Err(StreamingError::NoTopic { brokers: self.brokers.to_string(), topic: topic.to_owned() });
+        }
+        Ok(metadata)
+    }
+
+    /// The extent of one partition.
+    pub async fn watermarks(&self, partition: &TopicPartition) -> Result<Watermarks, StreamingError> {
+        let wanted = partition.clone();
+        self.ask(format!("asking for the ends of {partition}"), move |consumer| {
+            let (low, high) = consumer.fetch_watermarks(&wanted.topic, wanted.partition, ANSWER_WITHIN)?;
+            Ok(Watermarks { low, high })
+        })
+        .await
+    }
+
+    /// The extents of all partitions of a topic.
+    pub async fn topic_watermarks(&self, topic: &str) -> Result<BTreeMap<i32, Watermarks>, StreamingError> {
+        let partitions = self.partitions(topic).await?;
+        let name = topic.to_owned();
+        self.ask(format!("asking for the ends of {topic}"), move |consumer| {
+            let ends = |partition| consumer.fetch_watermarks(&name, partition, ANSWER_WITHIN);
+            partitions.into_iter().map(|id| ends(id).map(|(low, high)| (id, Watermarks { low, high }))).collect()
+        })
+        .await
+    }
+
+    /// The offset that the next message of each partition will get.
+    pub async fn end_offsets(&self, topic: &str) -> Result<BTreeMap<i32, i64>, StreamingError> {
+        Ok(self.topic_watermarks(topic).await?.into_iter().map(|(id, ends)| (id, ends.high)).collect())
+    }
+
+    /// The group's committed offset of each of these partitions, where there is one.
+    pub async fn committed(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<BTreeMap<TopicPartition, i64>, StreamingError> {
+        let wanted = partitions.to_vec();
+        self.ask("asking for committed offsets".to_owned(), move |consumer| {
+            let mut list = TopicPartitionList::with_capacity(wanted.len());
+            for partition in &wanted {
+                list.add_partition(&partition.topic, partition.partition);
+            }
+            let answer = consumer.committed_offsets(list, ANSWER_WITHIN)?;
+            let mut committed = BTreeMap::new();
+            for element in answer.elements() {
+                element.error()?;
+                if let Offset::Offset(offset) = element.offset() {
+                    committed.insert(TopicPartition::new(element.topic(), element.partition()), offset);
+                }
+            }
+            Ok(committed)
+        })
+        .await
+    }
+
+    /// Creates a topic if it is not there; true if it was created now.
+    ///
+    /// A broker without the admin interface (the built-in one) creates it with its own number of partitions.
+    pub async fn ensure_topic(&self, topic: &str, partitions: i32) -> Result<bool, StreamingError> {
+        match self.partitions(topic).await {
+            Ok(_) => return Ok(false),
+            Err(StreamingError::NoTopic { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let failed = |source| StreamingError::kafka(&self.brokers, format!("creating the topic {topic}"), source);
+        let admin: AdminClient<Quiet> =
+            self.connection.client(&[]).create_with_context(Quiet::new(&self.brokers)).map_err(failed)?;
+        let wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
+        let options = AdminOptions::new().operation_timeout(Some(ANSWER_WITHIN)).request_timeout(Some(ANSWER_WITHIN));
+        let results = admin.create_topics([&wanted], &options).await.map_err(failed)?;
+        match results.into_iter().next() {
+            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(false),
+            Some(Err((_, code))) => Err(failed(KafkaError::AdminOp(code))),
+            Some(Ok(_)) | None => Ok(true),
+        }
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        action: String,
+        question: impl FnOnce(&BaseConsumer<Quiet>) -> KafkaResult<T> + Send + 'static,
+    ) -> Result<T, StreamingError> {
+        let consumer = Arc::clone(&self.consumer);
+        let answer = tokio::task::spawn_blocking(move || {
+            let answer = question(&consumer);
+            // Serves the client's own errors and logs, which wait in its queue.
+            drop(consumer.poll(Duration::ZERO));
+            match &answer {
+                Ok(_) => consumer.context().answered(),
+                Err(error) if is_outage(error) => consumer.context().outage(error),
+                Err(_) => {}
+            }
+            answer
+        })
+        .await
+        .map_err(|error| task_ended("a question to Kafka", error))?;
+        answer.map_err(|source| StreamingError::kafka(&self.brokers, action, source))
+    }
+}
