@@ -1,0 +1,122 @@
+//! Rows made fit to learn from: spaces and control characters tidied, empty texts and duplicates out, everything counted.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::LabelNames;
+use crate::error::{Location, TrainingError};
+use crate::source::{DataSource, RawRow};
+
+/// A cleaned row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The text, with single spaces and no control characters; never empty.
+    pub text: String,
+    /// The label, trimmed and renamed; never empty.
+    pub label: String,
+    /// Where it stands.
+    pub at: Location,
+}
+
+/// What cleaning met, in rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cleaning {
+    /// Read from all files.
+    pub read: usize,
+    /// Dropped, since the text was empty.
+    pub empty_texts: usize,
+    /// Kept, without the label's stray spaces.
+    pub trimmed_labels: usize,
+    /// Kept, with control characters (NUL among them) turned into spaces.
+    pub control_characters: usize,
+    /// Dropped, since an equal text with the same label stands before.
+    pub duplicates: usize,
+    /// Dropped, since equal texts disagree about the label: the most frequent label stays; where there is none, no row.
+    pub conflicting_labels: usize,
+    /// Dropped from training, since the text is also in the task's own validation or test file.
+    pub repeats_of_held_out: usize,
+}
+
+/// Reads a file and tidies its rows; duplicates stay in.
+pub fn read_rows(
+    source: &DataSource,
+    names: Option<&LabelNames>,
+    cleaning: &mut Cleaning,
+) -> Result<Vec<Row>, TrainingError> {
+    let mut rows = Vec::new();
+    for raw in source.read()? {
+        cleaning.read += 1;
+        if let Some(row) = tidy(raw, names, cleaning)? {
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}
+
+/// What two texts have in common when an uncased encoder cannot tell them apart.
+pub fn key(text: &str) -> String {
+    text.to_lowercase()
+}
+
+fn tidy(raw: RawRow, names: Option<&LabelNames>, cleaning: &mut Cleaning) -> Result<Option<Row>, TrainingError> {
+    let is_noise = |c: char| c.is_control() && !c.is_whitespace();
+    cleaning.control_characters += usize::from(raw.text.contains(is_noise));
+    let parts = raw.text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|part| !part.is_empty());
+    let text = parts.collect::<Vec<_>>().join(" ");
+    if text.is_empty() {
+        cleaning.empty_texts += 1;
+        return Ok(None);
+    }
+    let label = raw.label.trim();
+    cleaning.trimmed_labels += usize::from(label.len() < raw.label.len());
+    if label.is_empty() {
+        return Err(TrainingError::Row {
+            at: raw.at,
+            field: "label".to_owned(),
+            message: "is empty; every row needs a label".to_owned(),
+        });
+    }
+    let label = match names {
+        Some(names) => names.name_of(label, &raw.at)?.to_owned(),
+        None => label.to_owned(),
+    };
+    Ok(Some(Row { text, label, at: raw.at }))
+}
+
+/// The rows in their order, each text once.
+pub(super) fn without_duplicates(rows: Vec<Row>, cleaning: &mut Cleaning) -> Vec<Row> {
+    let mut counts: HashMap<String, Vec<(String, usize)>> = HashMap::new();
+    for row in &rows {
+        let labels = counts.entry(key(&row.text)).or_default();
+        match labels.iter_mut().find(|(label, _)| *label == row.label) {
+            Some((_, count)) => *count += 1,
+            None => labels.push((row.label.clone(), 1)),
+        }
+    }
+    let winners: HashMap<String, Option<String>> =
+        counts.into_iter().map(|(key, labels)| (key, majority(&labels).map(str::to_owned))).collect();
+    let mut taken = HashSet::new();
+    let mut kept = Vec::with_capacity(winners.len());
+    for row in rows {
+        let key = key(&row.text);
+        if winners.get(&key).and_then(Option::as_ref) != Some(&row.label) {
+            cleaning.conflicting_labels += 1;
+        } else if taken.insert(key) {
+            kept.push(row);
+        } else {
+            cleaning.duplicates += 1;
+        }
+    }
+    kept
+}
+
+fn majority(labels: &[(String, usize)]) -> Option<&str> {
+    let most = labels.iter().map(|(_, count)| *count).max()?;
+    let mut winners = labels.iter().filter(|(_, count)| *count == most);
+    match (winners.next(), winners.next()) {
+        (Some((label, _)), None) => Some(label),
+        _ => None,
+    }
+}

@@ -1,0 +1,123 @@
+//! The labels of one task: their order, their names, and the traps in them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use super::Row;
+use crate::error::{Location, TrainingError};
+use crate::source::DataSource;
+
+/// Speaking names for labels that a data set writes as numbers or codes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelNames {
+    names: Vec<(String, String)>,
+}
+
+impl LabelNames {
+    /// Reads a CSV file with a header and two columns: the label as the data has it, and its name.
+    pub fn load(path: &Path) -> Result<Self, TrainingError> {
+        let source = DataSource {
+            header: false,
+            text: Some("2".to_owned()),
+            label: Some("1".to_owned()),
+            ..DataSource::new(path)
+        };
+        let rows = source.read()?.into_iter().skip(1);
+        Ok(Self { names: rows.map(|row| (row.label.trim().to_owned(), row.text.trim().to_owned())).collect() })
+    }
+
+    /// The name of a label as the data has it; a label that has a name already may be written by it.
+    pub fn name_of<'a>(&'a self, label: &str, at: &Location) -> Result<&'a str, TrainingError> {
+        self.names
+            .iter()
+            .find(|(code, _)| code == label)
+            .or_else(|| self.names.iter().find(|(_, name)| name == label))
+            .map(|(_, name)| name.as_str())
+            .ok_or_else(|| TrainingError::UnknownLabel {
+                at: at.clone(),
+                label: label.to_owned(),
+                known: self.names.iter().map(|(code, _)| code.clone()).collect(),
+            })
+    }
+
+    fn order(&self, name: &str) -> usize {
+        self.names.iter().position(|(_, known)| known == name).unwrap_or(usize::MAX)
+    }
+}
+
+/// A task's labels in the order of its head's outputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelSet {
+    names: Vec<String>,
+    index: HashMap<String, usize>,
+}
+
+impl LabelSet {
+    /// These labels, in this order.
+    pub fn new(names: Vec<String>) -> Self {
+        let index = names.iter().enumerate().map(|(index, name)| (name.clone(), index)).collect();
+        Self { names, index }
+    }
+
+    /// The labels of these rows: in the order of their names' file, else numbers by value, else by alphabet.
+    pub(super) fn of(rows: &[Row], names: Option<&LabelNames>) -> Result<Self, TrainingError> {
+        let mut first_seen: BTreeMap<&str, &Location> = BTreeMap::new();
+        for row in rows {
+            first_seen.entry(&row.label).or_insert(&row.at);
+        }
+        refuse_look_alikes(&first_seen)?;
+        let mut labels: Vec<String> = first_seen.keys().map(|label| (*label).to_owned()).collect();
+        if let Some(names) = names {
+            labels.sort_by_key(|label| names.order(label));
+        } else if labels.iter().all(|label| label.parse::<i64>().is_ok()) {
+            labels.sort_by_key(|label| label.parse::<i64>().unwrap_or(i64::MAX));
+        }
+        Ok(Self::new(labels))
+    }
+
+    /// How many labels there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// The labels, in order.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The index of a row's label. Where no label is a number, a number is taken for the index itself, as Hugging Face's
+    /// data sets write labels.
+    pub fn index_of(&self, row: &Row) -> Result<usize, TrainingError> {
+        if let Some(&index) = self.index.get(&row.label) {
+            return Ok(index);
+        }
+        let by_number = row.label.parse::<usize>().ok().filter(|index| *index < self.names.len());
+        let numbered = self.names.iter().any(|name| name.parse::<f64>().is_ok());
+        by_number.filter(|_| !numbered).ok_or_else(|| TrainingError::UnknownLabel {
+            at: row.at.clone(),
+            label: row.label.clone(),
+            known: self.names.clone(),
+        })
+    }
+}
+
+fn refuse_look_alikes(first_seen: &BTreeMap<&str, &Location>) -> Result<(), TrainingError> {
+    let mut folded: HashMap<String, &str> = HashMap::new();
+    for label in first_seen.keys() {
+        let form = label.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        if let Some(other) = folded.insert(form, label) {
+            return Err(TrainingError::LookAlikeLabels {
+                first: other.to_owned(),
+                first_at: first_seen[other].clone(),
+                second: (*label).to_owned(),
+                second_at: first_seen[label].clone(),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+use std::collections::HashSet;
+
+use super::*;
+
+fn write(directory: &tempfile::TempDir, name: &str, content: &str) -> DataSource {
+    let path = directory.path().join(name);
+    std::fs::write(&path, content).unwrap();
+    DataSource::new(path)
+}
+
+fn task(data: DataSource) -> Task {
+    Task {
+        name: "tone".to_owned(),
+        data: vec![data],
+        validation: Vec::new(),
+        test: Vec::new(),
+        label_names: None,
+        split: Split::default(),
+    }
+}
+
+fn rows(label: &str, count: usize) -> String {
+    (0..count).map(|number| format!("{label} text {number},{label}\n")).collect()
+}
+
+fn load(content: &str) -> Result<TaskData, TrainingError> {
+    let directory = tempfile::tempdir().unwrap();
+    TaskData::load(&task(write(&directory, "data.csv", content)), 1)
+}
+
+fn refusal(content: &str) -> String {
+    load(content).unwrap_err().to_string()
+}
+
+#[test]
+fn the_split_is_stratified_complete_and_decided_by_the_seed() {
+    let directory = tempfile::tempdir().unwrap();
+    let content = format!("text,label\n{}{}", rows("up", 200), rows("down", 40));
+    let task = task(write(&directory, "data.csv", &content));
+    let data = TaskData::load(&task, 1).unwrap();
+    let count = |side: &[Example], label| side.iter().filter(|example| example.label == label).count();
+    assert_eq!(data.labels.names(), ["down", "up"]);
+    for (side, down, up) in [(&data.train, 28, 140), (&data.validation, 6, 30), (&data.test, 6, 30)] {
+        assert_eq!((count(side, 0), count(side, 1)), (down, up));
+    }
+    let all = data.train.iter().chain(&data.validation).chain(&data.test);
+    assert_eq!(all.map(|example| &example.text).collect::<HashSet<_>>().len(), 240);
+    assert_eq!(TaskData::load(&task, 1).unwrap().digest, data.digest);
+    assert_ne!(TaskData::load(&task, 2).unwrap().test, data.test);
+}
+
+#[test]
+fn cleaning_is_counted() {
+    let content = format!(
+        "text,label\n{}{}\"  \",up\nup  TEXT 0,up\nx\0y, up \nsame,up\nsame,down\nmost,up\nmost,down\nmost,up\n",
+        rows("up", 10),
+        rows("down", 10)
+    );
+    let data = load(&content).unwrap();
+    let expected = Cleaning {
+        read: 28,
+        empty_texts: 1,
+        trimmed_labels: 1,
+        control_characters: 1,
+        duplicates: 2,
+        conflicting_labels: 3,
+        repeats_of_held_out: 0,
+    };
+    assert_eq!(data.cleaning, expected);
+    let texts: HashSet<_> =
+        data.train.iter().chain(&data.validation).chain(&data.test).map(|example| example.text.as_str()).collect();
+    assert!(texts.contains("x y") && texts.contains("most") && !texts.contains("same"));
+}
+
+#[test]
+fn a_text_of_the_own_test_file_is_not_learned() {
+    let directory = tempfile::tempdir().unwrap();
+    let content = format!("text,label\n{}{}", rows("up", 20), rows("down", 20));
+    let mut task = task(write(&directory, "data.csv", &content));
+    task.test = vec![write(&directory, "test.csv", "text,label\nUP text 3,up\nnew,down\n")];
+    let data = TaskData::load(&task, 1).unwrap();
+    assert_eq!((data.test.len(), data.cleaning.repeats_of_held_out), (2, 1));
+    assert!(data.train.iter().chain(&data.validation).all(|example| example.text != "up text 3"));
+}
+
+#[test]
+fn a_label_that_only_the_test_file_has_is_named_with_its_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let content = format!("text,label\n{}{}", rows("up", 20), rows("down", 20));
+    let mut task = task(write(&directory, "data.csv", &content));
+    task.test = vec![write(&directory, "test.csv", "text,label\na,up\nb,sideways\n")];
+    let message = TaskData::load(&task, 1).unwrap_err().to_string();
+    assert!(
+        message.contains("test.csv:3: unknown label \"sideways\"") && message.contains("\"down\", \"up\""),
+        "{message}"
+    );
+}
+
+#[test]
+fn label_names_give_names_and_order_and_numbers_may_still_be_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let content = format!("text,label\n{}{}", rows("10", 20), rows("9", 20));
+    let mut task = task(write(&directory, "data.csv", &content));
+    assert_eq!(TaskData::load(&task, 1).unwrap().labels.names(), ["9", "10"]);
+    task.label_names = Some(write(&directory, "labels.csv", "label,name\n9,zinc\n10,acid\n").path);
+    let data = TaskData::load(&task, 1).unwrap();
+    assert_eq!(data.labels.names(), ["zinc", "acid"]);
+    let row = |label: &str| Row {
+        text: "a".into(),
+        label: label.into(),
+        at: crate::error::Location { path: std::path::Path::new("x.csv").into(), line: 1 },
+    };
+    assert_eq!(data.labels.index_of(&row("acid")).unwrap(), 1);
+    assert_eq!(data.labels.index_of(&row("1")).unwrap(), 1);
+    assert!(data.labels.index_of(&row("2")).is_err());
+}
+
+#[test]
+fn one_label_no_rows_and_too_few_rows_are_refused() {
+    assert!(refusal(&format!("text,label\n{}", rows("up", 20))).contains("the only label is \"up\""));
+    assert!(refusal("text,label\n").contains("no usable row"));
+    let message = refusal(&format!("text,label\n{}{}", rows("up", 20), rows("down", 6)));
+    assert!(message.contains("label \"down\" has 6 distinct rows, at least 7"), "{message}");
+}
+
+#[test]
+fn labels_that_look_alike_are_refused_with_both_places() {
+    let message = refusal(&format!("text,label\n{}{}", rows("up", 20), rows("Up", 20)));
+    assert!(message.contains("data.csv:2") && message.contains("data.csv:22"), "{message}");
+}
+
+#[test]
+fn an_empty_label_names_its_line() {
+    assert!(refusal(&format!("text,label\n{}a, \n", rows("up", 20))).contains("data.csv:22: label: is empty"));
+}

@@ -1,0 +1,262 @@
+//! The attention block: query, key and value as one product, attention within each sequence, output product, residual and
+//! layer norm.
+
+use std::sync::Arc;
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::buffer::{Buffer, Pool};
+use super::matrix::{Matrix, MatrixMut, Target, Threads, multiply};
+use super::operation::{Kept, tensor, values, with_values};
+use super::packing::{PackedBatch, pieces};
+use super::parameter::Parameter;
+use super::residual::{Normalised, ROWS, Residual, add_rows};
+use super::vector::{add, dot, softmax, vectorised};
+use crate::random::Dropout;
+
+/// The block's parameters.
+#[derive(Debug)]
+pub(super) struct Attention {
+    /// Query, key and value stacked: `[3 hidden, hidden]`.
+    pub(super) inner: Parameter,
+    /// Their biases.
+    pub(super) inner_bias: Parameter,
+    /// `[hidden, hidden]`.
+    pub(super) outer: Parameter,
+    /// Output bias and layer norm.
+    pub(super) residual: Residual,
+    /// How many heads share the hidden size.
+    pub(super) heads: usize,
+}
+
+/// One application of the block.
+#[derive(Debug)]
+pub(super) struct AttentionBlock {
+    pub(super) parameters: Arc<Attention>,
+    pub(super) batch: Arc<PackedBatch>,
+    /// Over attention probabilities.
+    pub(super) inner_dropout: Dropout,
+    /// Over the output, before the residual sum.
+    pub(super) outer_dropout: Dropout,
+    pub(super) pool: Pool,
+    pub(super) kept: Kept<Activations>,
+}
+
+/// What the backward pass needs.
+#[derive(Debug)]
+pub(super) struct Activations {
+    /// Query, key and value of each token: `[tokens, 3 hidden]`.
+    inner: Buffer,
+    /// Attention probabilities before dropout: for each sequence, for each head, `[length, length]`.
+    probabilities: Buffer,
+    /// What attention gathered: `[tokens, hidden]`.
+    context: Buffer,
+    normalised: Normalised,
+}
+
+/// The measures of one sequence in the packed buffers.
+#[derive(Clone, Copy)]
+struct Sequence {
+    length: usize,
+    heads: usize,
+    head_size: usize,
+    /// Where its probabilities begin, which is what dropout counts by.
+    first_probability: usize,
+    dropout: Dropout,
+}
+
+impl AttentionBlock {
+    fn sequences(&self, hidden: usize) -> Vec<Sequence> {
+        let heads = self.parameters.heads;
+        let mut first_probability = 0;
+        let measure = |length: usize| {
+            let sequence =
+                Sequence { length, heads, head_size: hidden / heads, first_probability, dropout: self.inner_dropout };
+            first_probability += sequence.probabilities();
+            sequence
+        };
+        self.batch.spans().map(|span| span.len()).map(measure).collect()
+    }
+}
+
+impl CustomOp1 for AttentionBlock {
+    fn name(&self) -> &'static str {
+        "attention block"
+    }
+
+    fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let input = values(input, layout)?;
+        let Attention { inner, inner_bias, outer, residual, .. } = &*self.parameters;
+        let hidden = outer.shape()[0];
+        let tokens = input.len() / hidden;
+        let sequences = self.sequences(hidden);
+        let mut kept = Activations {
+            inner: self.pool.take(tokens * 3 * hidden),
+            probabilities: self.pool.take(sequences.iter().map(|sequence| sequence.probabilities()).sum()),
+            context: self.pool.take(tokens * hidden),
+            normalised: Normalised { unit: self.pool.take(tokens * hidden), inverse: self.pool.take(tokens) },
+        };
+
+        let weight = inner.value();
+        let weight = Matrix::new(&weight, hidden).transposed();
+        let mut target = MatrixMut::new(&mut kept.inner, 3 * hidden);
+        multiply(&mut target, Target::Set, Matrix::new(input, hidden), weight, 1.0, Threads::All);
+        let bias = inner_bias.value();
+        kept.inner.par_chunks_mut(ROWS * 3 * hidden).for_each(|rows| {
+            vectorised(|| rows.chunks_exact_mut(3 * hidden).for_each(|row| add(row, &bias)));
+        });
+
+        let lengths = || sequences.iter().map(|sequence| sequence.length);
+        let contexts = pieces(&mut kept.context, lengths().map(|length| length * hidden));
+        let probabilities = pieces(&mut kept.probabilities, sequences.iter().map(|sequence| sequence.probabilities()));
+        let work = sequences.par_iter().zip(self.batch.spans().collect::<Vec<_>>()).zip(contexts).zip(probabilities);
+        work.for_each(|(((sequence, span), context), probabilities)| {
+            sequence.attend(&kept.inner[span.start * 3 * hidden..span.end * 3 * hidden], probabilities, context);
+        });
+
+        let weight = outer.value();
+        let weight = Matrix::new(&weight, hidden).transposed();
+        let mut target = MatrixMut::new(&mut kept.normalised.unit, hidden);
+        multiply(&mut target, Target::Set, Matrix::new(&kept.context, hidden), weight, 1.0, Threads::All);
+        let mut output = vec![0.0; tokens * hidden];
+        residual.forward(input, &mut kept.normalised, self.outer_dropout, &mut output);
+        self.kept.put(kept);
+        Ok((CpuStorage::F32(output), Shape::from((tokens, hidden))))
+    }
+
+    fn bwd(&self, input: &Tensor, _output: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let kept = self.kept.take(self.name())?;
+        let Attention { inner, inner_bias, outer, residual, .. } = &*self.parameters;
+        let hidden = outer.shape()[0];
+        let mut input_gradient = vec![0.0; kept.context.len()];
+        let mut branch = self.pool.take(kept.context.len());
+        with_values(gradient, |gradient| {
+            residual.backward(gradient, &kept.normalised, self.outer_dropout, &mut input_gradient, &mut branch);
+        })?;
+
+        let branch = Matrix::new(&branch, hidden);
+        let context = Matrix::new(&kept.context, hidden);
+        outer.add_product(branch.transposed(), context);
+        let mut context_gradient = self.pool.take(kept.context.len());
+        let mut target = MatrixMut::new(&mut context_gradient, hidden);
+        multiply(&mut target, Target::Set, branch, Matrix::new(&outer.value(), hidden), 1.0, Threads::All);
+
+        let sequences = self.sequences(hidden);
+        let mut inner_gradient = self.pool.take(kept.inner.len());
+        let gradients = pieces(&mut inner_gradient, sequences.iter().map(|sequence| sequence.length * 3 * hidden));
+        let work = sequences.par_iter().zip(self.batch.spans().collect::<Vec<_>>()).zip(gradients);
+        work.for_each(|((sequence, span), gradient)| {
+            let probabilities = &kept.probabilities[sequence.first_probability..][..sequence.probabilities()];
+            let inner = &kept.inner[span.start * 3 * hidden..span.end * 3 * hidden];
+            let context = &context_gradient[span.start * hidden..span.end * hidden];
+            sequence.attend_backward(inner, probabilities, context, gradient);
+        });
+
+        add_rows(&inner_gradient, inner_bias);
+        let inner_gradient = Matrix::new(&inner_gradient, 3 * hidden);
+        with_values(input, |input| inner.add_product(inner_gradient.transposed(), Matrix::new(input, hidden)))?;
+        let mut target = MatrixMut::new(&mut input_gradient, hidden);
+        multiply(&mut target, Target::Add, inner_gradient, Matrix::new(&inner.value(), hidden), 1.0, Threads::All);
+        tensor(input_gradient, input.dims()).map(Some)
+    }
+}
+
+impl Sequence {
+    fn probabilities(self) -> usize {
+        self.heads * self.length * self.length
+    }
+
+    fn hidden(self) -> usize {
+        self.heads * self.head_size
+    }
+
+    fn scale(self) -> f32 {
+        1.0 / (self.head_size as f32).sqrt()
+    }
+
+    /// The query (0), key (1) or value (2) of one head, inside this sequence's rows.
+    fn part(self, inner: &[f32], which: usize, head: usize) -> Matrix<'_> {
+        let first = which * self.hidden() + head * self.head_size;
+        Matrix::strided(&inner[first..], self.length, self.head_size, 3 * self.hidden())
+    }
+
+    fn part_mut(self, inner: &mut [f32], which: usize, head: usize) -> MatrixMut<'_> {
+        let first = which * self.hidden() + head * self.head_size;
+        MatrixMut::strided(&mut inner[first..], self.length, self.head_size, 3 * self.hidden())
+    }
+
+    fn attend(self, inner: &[f32], probabilities: &mut [f32], context: &mut [f32]) {
+        let square = self.length * self.length;
+        let mut dropped = vec![0.0; if self.dropout.is_off() { 0 } else { square }];
+        for (head, probabilities) in probabilities.chunks_exact_mut(square).enumerate() {
+            let (query, key) = (self.part(inner, 0, head), self.part(inner, 1, head));
+            let mut scores = MatrixMut::new(probabilities, self.length);
+            multiply(&mut scores, Target::Set, query, key.transposed(), self.scale(), Threads::One);
+            vectorised(|| probabilities.chunks_exact_mut(self.length).for_each(softmax));
+            let weights = if self.dropout.is_off() {
+                &*probabilities
+            } else {
+                self.drop(head, probabilities, &mut dropped);
+                &dropped
+            };
+            let target = &mut context[head * self.head_size..];
+            let mut target = MatrixMut::strided(target, self.length, self.head_size, self.hidden());
+            let value = self.part(inner, 2, head);
+            multiply(&mut target, Target::Set, Matrix::new(weights, self.length), value, 1.0, Threads::One);
+        }
+    }
+
+    fn attend_backward(self, inner: &[f32], probabilities: &[f32], context: &[f32], gradient: &mut [f32]) {
+        let square = self.length * self.length;
+        let mut dropped = vec![0.0; square];
+        let mut scores = vec![0.0; square];
+        for (head, probabilities) in probabilities.chunks_exact(square).enumerate() {
+            let context = &context[head * self.head_size..];
+            let context = Matrix::strided(context, self.length, self.head_size, self.hidden());
+            self.drop(head, probabilities, &mut dropped);
+            let weights = Matrix::new(&dropped, self.length);
+            multiply(
+                &mut self.part_mut(gradient, 2, head),
+                Target::Set,
+                weights.transposed(),
+                context,
+                1.0,
+                Threads::One,
+            );
+
+            let value = self.part(inner, 2, head);
+            let mut target = MatrixMut::new(&mut scores, self.length);
+            multiply(&mut target, Target::Set, context, value.transposed(), 1.0, Threads::One);
+            let first = self.first_probability + head * square;
+            vectorised(|| {
+                let rows = scores.chunks_exact_mut(self.length).zip(probabilities.chunks_exact(self.length));
+                for (row, (scores, probabilities)) in rows.enumerate() {
+                    let first = (first + row * self.length) as u32;
+                    for (place, score) in scores.iter_mut().enumerate() {
+                        *score *= self.dropout.factor(first + place as u32);
+                    }
+                    let mean = dot(scores, probabilities);
+                    for (score, probability) in scores.iter_mut().zip(probabilities) {
+                        *score = probability * (*score - mean);
+                    }
+                }
+            });
+
+            let scores = Matrix::new(&scores, self.length);
+            let (query, key) = (self.part(inner, 0, head), self.part(inner, 1, head));
+            multiply(&mut self.part_mut(gradient, 0, head), Target::Set, scores, key, self.scale(), Threads::One);
+            let mut target = self.part_mut(gradient, 1, head);
+            multiply(&mut target, Target::Set, scores.transposed(), query, self.scale(), Threads::One);
+        }
+    }
+
+    fn drop(self, head: usize, probabilities: &[f32], dropped: &mut [f32]) {
+        let first = (self.first_probability + head * self.length * self.length) as u32;
+        vectorised(|| {
+            for (place, (dropped, probability)) in dropped.iter_mut().zip(probabilities).enumerate() {
+                *dropped = probability * self.dropout.factor(first + place as u32);
+            }
+        });
+    }
+}

@@ -1,0 +1,88 @@
+//! The embedding block: word, position and token type summed, layer norm, dropout.
+
+use std::sync::Arc;
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::buffer::Pool;
+use super::operation::{Kept, with_values};
+use super::packing::PackedBatch;
+use super::parameter::Parameter;
+use super::residual::{Norm, Normalised, ROWS};
+use super::vector::{add, vectorised};
+use crate::random::Dropout;
+
+/// The block's parameters.
+#[derive(Debug)]
+pub(super) struct Embedding {
+    pub(super) words: Parameter,
+    pub(super) positions: Parameter,
+    pub(super) types: Parameter,
+    pub(super) norm: Norm,
+}
+
+/// One application of the block. Its tensor argument carries no value: it only marks the output as trained.
+#[derive(Debug)]
+pub(super) struct EmbeddingBlock {
+    pub(super) parameters: Arc<Embedding>,
+    pub(super) batch: Arc<PackedBatch>,
+    pub(super) dropout: Dropout,
+    pub(super) pool: Pool,
+    pub(super) kept: Kept<Normalised>,
+}
+
+impl CustomOp1 for EmbeddingBlock {
+    fn name(&self) -> &'static str {
+        "embedding block"
+    }
+
+    fn cpu_fwd(&self, _anchor: &CpuStorage, _layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let Embedding { words, positions, types, norm } = &*self.parameters;
+        let width = norm.scale.len();
+        let (tokens, places) = (self.batch.tokens(), self.batch.positions());
+        let mut kept = Normalised { unit: self.pool.take(tokens.len() * width), inverse: self.pool.take(tokens.len()) };
+        let (words, positions, types) = (words.value(), positions.value(), types.value());
+        kept.unit.par_chunks_mut(ROWS * width).zip(tokens.par_chunks(ROWS).zip(places.par_chunks(ROWS))).for_each(
+            |(rows, (tokens, places))| {
+                vectorised(|| {
+                    for (row, (token, place)) in rows.chunks_exact_mut(width).zip(tokens.iter().zip(places)) {
+                        let at = *token as usize * width;
+                        row.copy_from_slice(&words[at..at + width]);
+                        add(row, &positions[place * width..(place + 1) * width]);
+                        add(row, &types[..width]);
+                    }
+                });
+            },
+        );
+        let mut output = vec![0.0; tokens.len() * width];
+        norm.forward(&mut kept, self.dropout, &mut output);
+        self.kept.put(kept);
+        Ok((CpuStorage::F32(output), Shape::from((tokens.len(), width))))
+    }
+
+    fn bwd(&self, _anchor: &Tensor, _output: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let kept = self.kept.take(self.name())?;
+        let Embedding { words, positions, types, norm } = &*self.parameters;
+        let mut rows = self.pool.take(kept.unit.len());
+        with_values(gradient, |gradient| norm.backward(gradient, &kept, self.dropout, &mut rows))?;
+        let places = self.batch.positions();
+        scatter(&rows, words, self.batch.tokens().iter().map(|token| *token as usize));
+        scatter(&rows, positions, places.into_iter());
+        scatter(&rows, types, std::iter::repeat_n(0, self.batch.tokens().len()));
+        Ok(None)
+    }
+}
+
+/// Adds each row to the table's row of that index.
+fn scatter(rows: &[f32], table: &Parameter, indices: impl Iterator<Item = usize>) {
+    let width = table.shape()[1];
+    let mut gradient = table.gradient();
+    let gradient = &mut *gradient;
+    for (row, index) in rows.chunks_exact(width).zip(indices) {
+        add(&mut gradient.values[index * width..(index + 1) * width], row);
+        if let Some(met) = &mut gradient.met_rows {
+            met[index] = true;
+        }
+    }
+}

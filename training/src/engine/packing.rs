@@ -1,0 +1,80 @@
+//! A batch without padding.
+
+use std::ops::Range;
+
+/// Token sequences laid end to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackedBatch {
+    tokens: Vec<u32>,
+    starts: Vec<usize>,
+}
+
+impl PackedBatch {
+    /// Packs sequences; empty ones are not allowed, since nothing could stand for them.
+    pub fn new<'a>(sequences: impl IntoIterator<Item = &'a [u32]>) -> Self {
+        let (mut tokens, mut starts) = (Vec::new(), vec![0]);
+        for sequence in sequences {
+            debug_assert!(!sequence.is_empty());
+            tokens.extend_from_slice(sequence);
+            starts.push(tokens.len());
+        }
+        Self { tokens, starts }
+    }
+
+    /// All tokens of all sequences.
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// How many sequences there are.
+    pub fn rows(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// Where each sequence begins.
+    pub(super) fn firsts(&self) -> Vec<u32> {
+        self.starts[..self.rows()].iter().map(|start| *start as u32).collect()
+    }
+
+    /// The places of one sequence's tokens.
+    pub(super) fn span(&self, row: usize) -> Range<usize> {
+        self.starts[row]..self.starts[row + 1]
+    }
+
+    /// Every sequence's span.
+    pub(super) fn spans(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        (0..self.rows()).map(|row| self.span(row))
+    }
+
+    /// Each token's position in its sequence.
+    pub(super) fn positions(&self) -> Vec<usize> {
+        self.spans().flat_map(|span| 0..span.len()).collect()
+    }
+}
+
+/// Cuts a slice into pieces of these lengths.
+pub(super) fn pieces<T>(mut slice: &mut [T], lengths: impl IntoIterator<Item = usize>) -> Vec<&mut [T]> {
+    let mut pieces = Vec::new();
+    for length in lengths {
+        let (piece, rest) = slice.split_at_mut(length);
+        pieces.push(piece);
+        slice = rest;
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequences_keep_their_places() {
+        let batch = PackedBatch::new([[5u32, 6].as_slice(), &[7], &[8, 9, 10]]);
+        assert_eq!(batch.tokens(), [5, 6, 7, 8, 9, 10]);
+        assert_eq!(batch.spans().collect::<Vec<_>>(), [0..2, 2..3, 3..6]);
+        assert_eq!(batch.firsts(), [0, 2, 3]);
+        assert_eq!(batch.positions(), [0, 1, 0, 0, 1, 2]);
+        let mut values = [1, 2, 3, 4, 5, 6];
+        assert_eq!(pieces(&mut values, [2, 1, 3]), [&mut [1, 2][..], &mut [3], &mut [4, 5, 6]]);
+    }
+}

@@ -1,0 +1,195 @@
+//! Everything that can go wrong between a labelled file and a trained model.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use foundation::configuration::ConfigurationError;
+use foundation::{Failure, FailureKind};
+
+/// Where a row stands: `file:line`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// The file.
+    pub path: Arc<std::path::Path>,
+    /// The line, from 1; in a Parquet file the row, from 1.
+    pub line: u64,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path.display(), self.line)
+    }
+}
+
+/// Why data was refused or a training run stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    /// The training run's own file or values are wrong.
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file's name does not tell its format.
+    #[error("{}: the ending tells no format; set `format` to csv, tsv, ndjson, parquet or separated", path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A column that the source names is not in the file.
+    #[error("{}: there is no column {wanted:?}; the columns are {}", path.display(), quoted(found))]
+    MissingColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column asked for.
+        wanted: String,
+        /// The columns there are.
+        found: Vec<String>,
+    },
+    /// One row is malformed.
+    #[error("{at}: {field}: {message}")]
+    Row {
+        /// File and line.
+        at: Location,
+        /// The column, key or part.
+        field: String,
+        /// What is wrong and what would mend it.
+        message: String,
+    },
+    /// A Parquet file is broken or has a column of an unfit type.
+    #[error("{}: not a readable Parquet file", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What the reader said.
+        #[source]
+        source: parquet::errors::ParquetError,
+    },
+    /// A label that the model or the training data does not have.
+    #[error("{at}: unknown label {label:?}; the labels are {}", quoted(known))]
+    UnknownLabel {
+        /// File and line.
+        at: Location,
+        /// The label.
+        label: String,
+        /// The labels there are.
+        known: Vec<String>,
+    },
+    /// Two labels that only differ in case or inner spaces.
+    #[error("{second_at}: label {second:?} looks like {first:?} of {first_at}; write both alike, or rename one")]
+    LookAlikeLabels {
+        /// The label met first.
+        first: String,
+        /// Where it was met.
+        first_at: Location,
+        /// The label that looks like it.
+        second: String,
+        /// Where that one was met.
+        second_at: Location,
+    },
+    /// A label has too few rows to be learned and measured.
+    #[error(
+        "task {task:?}: label {label:?} has {rows} distinct rows, at least {minimum} are needed (add rows, or drop the label)"
+    )]
+    TooFewRows {
+        /// The task.
+        task: String,
+        /// The label.
+        label: String,
+        /// Its rows after cleaning.
+        rows: usize,
+        /// What is needed.
+        minimum: usize,
+    },
+    /// There is nothing to tell apart.
+    #[error("task {task:?}: {} in {files}; a classifier needs at least two labels", match label { Some(label) => format!("the only label is {label:?}"), None => "there is no usable row".to_owned() })]
+    OneClass {
+        /// The task.
+        task: String,
+        /// The one label, if there is any row at all.
+        label: Option<String>,
+        /// The files read.
+        files: String,
+    },
+    /// The base encoder's directory is not what it should be.
+    #[error("base encoder {}: {message}", path.display())]
+    BaseEncoder {
+        /// The directory or file.
+        path: PathBuf,
+        /// What is wrong and what would mend it.
+        message: String,
+    },
+    /// The loss stopped being a number.
+    #[error(
+        "the loss is not a number at step {step} (epoch {epoch}); a lower `learning_rate` or `gradient_norm` may help"
+    )]
+    Diverged {
+        /// The optimiser step, from 1.
+        step: usize,
+        /// The epoch, from 1.
+        epoch: usize,
+    },
+    /// A tensor operation failed.
+    #[error("tensor operation failed")]
+    Engine(#[from] candle_core::Error),
+    /// The model that is evaluated has no such head.
+    #[error("the model has no head {wanted:?}; its heads are {}", quoted(found))]
+    MissingHead {
+        /// The head asked for.
+        wanted: String,
+        /// The heads there are.
+        found: Vec<String>,
+    },
+    /// A tokenizer or a model that is evaluated failed.
+    #[error(transparent)]
+    Inference(#[from] inference::InferenceError),
+    /// The base encoder is not installed.
+    #[error(transparent)]
+    Parts(#[from] foundation::parts::PartsError),
+}
+
+impl Failure for TrainingError {
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Configuration(error) => error.kind(),
+            Self::UnknownFormat { .. } | Self::MissingColumn { .. } | Self::MissingHead { .. } => {
+                FailureKind::Configuration
+            }
+            Self::Row { .. }
+            | Self::UnknownLabel { .. }
+            | Self::LookAlikeLabels { .. }
+            | Self::TooFewRows { .. }
+            | Self::OneClass { .. }
+            | Self::Unreadable { .. } => FailureKind::Input,
+            Self::Parquet { .. } | Self::BaseEncoder { .. } => FailureKind::Corrupt,
+            Self::Inference(error) => error.kind(),
+            Self::Parts(error) => error.kind(),
+            Self::Unwritable { .. } | Self::Diverged { .. } | Self::Engine(_) => FailureKind::Internal,
+        }
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    const SHOWN: usize = 40;
+    let mut text = names.iter().take(SHOWN).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    text
+}

@@ -1,0 +1,282 @@
+//! A BERT encoder with a classifier as an ONNX graph.
+//!
+//! The operations stand as PyTorch's exporter writes them, since that is the form in which ONNX Runtime's optimiser
+//! recognises attention, GELU and the layer normalisations, and puts its own fast ones in their place.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use inference::onnx::ModelProto;
+use serde::Deserialize;
+
+use crate::export::ExportError;
+use crate::export::graph::{Attribute, GraphBuilder, Value};
+use crate::export::weights::Weights;
+
+/// What an attention logit of padding is lowered by: far beyond any logit, and far from the end of f32.
+const MASKED: f32 = -10_000.0;
+
+/// How the tokens' vectors become the text's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooling {
+    /// The first token's vector through a dense layer and tanh, as BERT does it.
+    #[default]
+    Pooler,
+    /// The first token's vector as it is.
+    Cls,
+    /// The mean over all tokens.
+    Mean,
+}
+
+/// What the graph needs of `config.json`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct EncoderConfig {
+    /// Size of a token's vector.
+    pub hidden_size: usize,
+    /// Size of the feed-forward layer.
+    pub intermediate_size: usize,
+    /// Encoder layers.
+    pub num_hidden_layers: usize,
+    /// Attention heads; they divide `hidden_size`.
+    pub num_attention_heads: usize,
+    /// Tokens in the vocabulary.
+    pub vocab_size: usize,
+    /// Longest input.
+    pub max_position_embeddings: usize,
+    /// Kinds of sentences.
+    pub type_vocab_size: usize,
+    /// Added to a variance.
+    pub layer_norm_eps: f32,
+    /// The feed-forward layer's activation; only `gelu` can be exported.
+    pub hidden_act: String,
+    /// The classifier's labels.
+    #[serde(default)]
+    pub id2label: BTreeMap<String, String>,
+    /// How the tokens' vectors become the text's (Pulsewire's own key).
+    #[serde(default)]
+    pub pooling: Pooling,
+    #[serde(skip)]
+    path: PathBuf,
+}
+
+impl EncoderConfig {
+    /// Reads and checks a `config.json`.
+    pub fn read(path: &Path) -> Result<Self, ExportError> {
+        let invalid = |message: String| ExportError::Config { path: path.to_owned(), message };
+        let text = fs::read_to_string(path).map_err(|source| ExportError::Io { path: path.to_owned(), source })?;
+        let config: Self = serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
+        if config.hidden_act != "gelu" {
+            return Err(invalid(format!("hidden_act is {:?}; only \"gelu\" can be exported", config.hidden_act)));
+        }
+        if config.num_attention_heads == 0 || !config.hidden_size.is_multiple_of(config.num_attention_heads) {
+            return Err(invalid("num_attention_heads must divide hidden_size".to_owned()));
+        }
+        if config.id2label.is_empty() {
+            return Err(invalid("id2label is missing: the model has no classifier to export".to_owned()));
+        }
+        Ok(Self { path: path.to_owned(), ..config })
+    }
+
+    /// The file that this was read from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Builds the graph of an encoder with its weights.
+pub(super) fn build(config: &EncoderConfig, weights: &Weights) -> Result<ModelProto, ExportError> {
+    let mut writer = Writer { config, weights, graph: GraphBuilder::new("bert-classifier") };
+    let axes = ["batch", "sequence"];
+    let input_ids = writer.graph.input("input_ids", &axes);
+    let attention_mask = writer.graph.input("attention_mask", &axes);
+    let token_type_ids = writer.graph.input("token_type_ids", &axes);
+
+    let mut hidden = writer.embeddings(&input_ids, &attention_mask, &token_type_ids)?;
+    let mask = writer.mask(&attention_mask);
+    for layer in 0..config.num_hidden_layers {
+        hidden = writer.layer(&format!("encoder.layer.{layer}"), &hidden, &mask)?;
+    }
+    let pooled = match config.pooling {
+        Pooling::Pooler => writer.pooler(&hidden)?,
+        Pooling::Cls => writer.first_token(&hidden),
+        Pooling::Mean => writer.mean(&hidden, &attention_mask),
+    };
+    let labels = config.id2label.len();
+    let logits = writer.linear("classifier", "logits", &pooled, [config.hidden_size, labels])?;
+    writer.graph.output(&logits, axes[0], labels);
+    Ok(writer.graph.finish())
+}
+
+struct Writer<'a> {
+    config: &'a EncoderConfig,
+    weights: &'a Weights,
+    graph: GraphBuilder,
+}
+
+impl Writer<'_> {
+    fn embeddings(
+        &mut self,
+        input_ids: &Value,
+        attention_mask: &Value,
+        token_type_ids: &Value,
+    ) -> Result<Value, ExportError> {
+        let config = self.config;
+        let hidden = config.hidden_size;
+        let words = self.weight("embeddings.word_embeddings.weight", &[config.vocab_size, hidden])?;
+        let types = self.weight("embeddings.token_type_embeddings.weight", &[config.type_vocab_size, hidden])?;
+        let positions =
+            self.weight("embeddings.position_embeddings.weight", &[config.max_position_embeddings, hidden])?;
+
+        let graph = &mut self.graph;
+        let words = graph.node("Gather", "embeddings.words", &[&words, input_ids], &[]);
+        let types = graph.node("Gather", "embeddings.types", &[&types, token_type_ids], &[]);
+        let sum = graph.node("Add", "embeddings.words_types", &[&words, &types], &[]);
+
+        // Counted from the mask, positions keep the axes' names, which the optimiser needs to see that shapes agree.
+        let (axis, one) = (graph.integer("positions.axis", 1), graph.integer("positions.one", 1));
+        let counted = graph.node("CumSum", "positions.counted", &[attention_mask, &axis], &[]);
+        let counted = graph.node("Sub", "positions.ids", &[&counted, &one], &[]);
+        let positions = graph.node("Gather", "embeddings.positions", &[&positions, &counted], &[]);
+        let sum = graph.node("Add", "embeddings.sum", &[&sum, &positions], &[]);
+        self.normalise("embeddings.LayerNorm", &sum)
+    }
+
+    /// 0 for tokens and [`MASKED`] for padding, `[batch, 1, 1, sequence]`.
+    fn mask(&mut self, attention_mask: &Value) -> Value {
+        let graph = &mut self.graph;
+        let (one, masked) = (graph.scalar("mask.one", 1.0), graph.scalar("mask.masked", MASKED));
+        let mask = graph.node("Unsqueeze", "mask.rows", &[attention_mask], &[Attribute::Ints("axes", &[1])]);
+        let mask = graph.node("Unsqueeze", "mask.heads", &[&mask], &[Attribute::Ints("axes", &[2])]);
+        let float = inference::onnx::DataType::Float as i64;
+        let mask = graph.node("Cast", "mask.float", &[&mask], &[Attribute::Int("to", float)]);
+        let padding = graph.node("Sub", "mask.padding", &[&one, &mask], &[]);
+        graph.node("Mul", "mask.added", &[&padding, &masked], &[])
+    }
+
+    fn layer(&mut self, name: &str, hidden: &Value, mask: &Value) -> Result<Value, ExportError> {
+        let (size, inner) = (self.config.hidden_size, self.config.intermediate_size);
+        let attended = self.attention(name, hidden, mask)?;
+        let output = format!("{name}.attention.output");
+        let attended = self.linear(&format!("{output}.dense"), &format!("{output}.dense"), &attended, [size, size])?;
+        let sum = self.graph.node("Add", &format!("{output}.residual"), &[&attended, hidden], &[]);
+        let hidden = self.normalise(&format!("{output}.LayerNorm"), &sum)?;
+
+        let wide = format!("{name}.intermediate.dense");
+        let wide = self.linear(&wide, &wide, &hidden, [size, inner])?;
+        let wide = self.gelu(&format!("{name}.intermediate.gelu"), &wide);
+        let output = format!("{name}.output");
+        let narrow = self.linear(&format!("{output}.dense"), &format!("{output}.dense"), &wide, [inner, size])?;
+        let sum = self.graph.node("Add", &format!("{output}.residual"), &[&narrow, &hidden], &[]);
+        self.normalise(&format!("{output}.LayerNorm"), &sum)
+    }
+
+    fn attention(&mut self, name: &str, hidden: &Value, mask: &Value) -> Result<Value, ExportError> {
+        let (size, heads) = (self.config.hidden_size, self.config.num_attention_heads);
+        let head_size = size / heads;
+        let own = |part: &str| format!("{name}.attention.self.{part}");
+
+        let mut projected = Vec::with_capacity(3);
+        // Queries and values as [batch, heads, sequence, head], keys transposed to be multiplied with.
+        for (part, order) in [("query", [0, 2, 1, 3]), ("key", [0, 2, 3, 1]), ("value", [0, 2, 1, 3])] {
+            let linear = self.linear(&own(part), &own(part), hidden, [size, size])?;
+            let shape = self.graph.integers(&own(&format!("{part}.shape")), &[0, 0, heads as i64, head_size as i64]);
+            let split = self.graph.node("Reshape", &own(&format!("{part}.split")), &[&linear, &shape], &[]);
+            let attribute = Attribute::Ints("perm", &order);
+            projected.push(self.graph.node("Transpose", &own(&format!("{part}.heads")), &[&split], &[attribute]));
+        }
+        let [query, key, value] = &*projected else { return Ok(hidden.clone()) };
+
+        let graph = &mut self.graph;
+        let products = graph.node("MatMul", &own("products"), &[query, key], &[]);
+        let scale = graph.scalar(&own("scale"), (head_size as f32).sqrt());
+        let scaled = graph.node("Div", &own("scaled"), &[&products, &scale], &[]);
+        let masked = graph.node("Add", &own("masked"), &[&scaled, mask], &[]);
+        let shares = graph.node("Softmax", &own("shares"), &[&masked], &[Attribute::Int("axis", 3)]);
+        let mixed = graph.node("MatMul", &own("mixed"), &[&shares, value], &[]);
+        let order = Attribute::Ints("perm", &[0, 2, 1, 3]);
+        let mixed = graph.node("Transpose", &own("mixed.rows"), &[&mixed], &[order]);
+        let shape = graph.integers(&own("joined.shape"), &[0, 0, size as i64]);
+        Ok(graph.node("Reshape", &own("joined"), &[&mixed, &shape], &[]))
+    }
+
+    /// `x / 2 * (1 + erf(x / √2))`, in the order of PyTorch's exporter.
+    fn gelu(&mut self, name: &str, x: &Value) -> Value {
+        let graph = &mut self.graph;
+        let own = |part: &str| format!("{name}.{part}");
+        let root = graph.scalar(&own("root"), std::f32::consts::SQRT_2);
+        let (one, half) = (graph.scalar(&own("one"), 1.0), graph.scalar(&own("half"), 0.5));
+        let erf = graph.node("Div", &own("scaled"), &[x, &root], &[]);
+        let erf = graph.node("Erf", &own("erf"), &[&erf], &[]);
+        let erf = graph.node("Add", &own("shifted"), &[&erf, &one], &[]);
+        let product = graph.node("Mul", &own("product"), &[x, &erf], &[]);
+        graph.node("Mul", name, &[&product, &half], &[])
+    }
+
+    fn pooler(&mut self, hidden: &Value) -> Result<Value, ExportError> {
+        let size = self.config.hidden_size;
+        let first = self.first_token(hidden);
+        let dense = self.linear("pooler.dense", "pooler.dense", &first, [size, size])?;
+        Ok(self.graph.node("Tanh", "pooler.tanh", &[&dense], &[]))
+    }
+
+    fn first_token(&mut self, hidden: &Value) -> Value {
+        let zero = self.graph.integer("pooler.position", 0);
+        self.graph.node("Gather", "pooler.first_token", &[hidden, &zero], &[Attribute::Int("axis", 1)])
+    }
+
+    fn mean(&mut self, hidden: &Value, attention_mask: &Value) -> Value {
+        let graph = &mut self.graph;
+        let float = inference::onnx::DataType::Float as i64;
+        let over_tokens = || [Attribute::Ints("axes", &[1]), Attribute::Int("keepdims", 0)];
+        let mask = graph.node("Cast", "pooler.mask", &[attention_mask], &[Attribute::Int("to", float)]);
+        let mask = graph.node("Unsqueeze", "pooler.mask_rows", &[&mask], &[Attribute::Ints("axes", &[2])]);
+        let kept = graph.node("Mul", "pooler.kept", &[hidden, &mask], &[]);
+        let sum = graph.node("ReduceSum", "pooler.sum", &[&kept], &over_tokens());
+        let count = graph.node("ReduceSum", "pooler.count", &[&mask], &over_tokens());
+        graph.node("Div", "pooler.mean", &[&sum, &count], &[])
+    }
+
+    /// `x · weightᵀ + bias` of a linear layer, from `[inputs, outputs]`.
+    fn linear(
+        &mut self,
+        layer: &str,
+        name: &str,
+        x: &Value,
+        [inputs, outputs]: [usize; 2],
+    ) -> Result<Value, ExportError> {
+        let weight = format!("{layer}.weight");
+        let transposed = self.weights.get(&weight, &[outputs, inputs])?.transposed();
+        let weight = self.graph.weight(&weight, transposed);
+        let bias = self.weight(&format!("{layer}.bias"), &[outputs])?;
+        let product = self.graph.node("MatMul", &format!("{name}.product"), &[x, &weight], &[]);
+        Ok(self.graph.node("Add", name, &[&product, &bias], &[]))
+    }
+
+    /// A layer normalisation, of which ONNX Runtime makes one operation.
+    fn normalise(&mut self, layer: &str, x: &Value) -> Result<Value, ExportError> {
+        let size = self.config.hidden_size;
+        let weight = self.weight(&format!("{layer}.weight"), &[size])?;
+        let bias = self.weight(&format!("{layer}.bias"), &[size])?;
+        let own = |part: &str| format!("{layer}.{part}");
+        let graph = &mut self.graph;
+        let (two, epsilon) =
+            (graph.scalar(&own("two"), 2.0), graph.scalar(&own("epsilon"), self.config.layer_norm_eps));
+        let over_vector = || [Attribute::Ints("axes", &[-1]), Attribute::Int("keepdims", 1)];
+        let mean = graph.node("ReduceMean", &own("mean"), &[x], &over_vector());
+        let centred = graph.node("Sub", &own("centred"), &[x, &mean], &[]);
+        let square = graph.node("Pow", &own("square"), &[&centred, &two], &[]);
+        let variance = graph.node("ReduceMean", &own("variance"), &[&square], &over_vector());
+        let shifted = graph.node("Add", &own("shifted"), &[&variance, &epsilon], &[]);
+        let deviation = graph.node("Sqrt", &own("deviation"), &[&shifted], &[]);
+        let normal = graph.node("Div", &own("normal"), &[&centred, &deviation], &[]);
+        let scaled = graph.node("Mul", &own("scaled"), &[&normal, &weight], &[]);
+        Ok(graph.node("Add", layer, &[&scaled, &bias], &[]))
+    }
+
+    fn weight(&mut self, name: &str, shape: &[usize]) -> Result<Value, ExportError> {
+        let weight = self.weights.get(name, shape)?;
+        Ok(self.graph.weight(name, weight))
+    }
+}

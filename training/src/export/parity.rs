@@ -1,0 +1,75 @@
+//! The proof that what is served is what was trained.
+
+use std::path::Path;
+
+use inference::backend::{self, BackendChoice, BackendConfig};
+use inference::{EncoderModel, InferenceError, ModelDirectory};
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use crate::export::ExportError;
+
+/// The largest difference of a logit that an export may have in f32.
+pub const PARITY_LIMIT: f32 = 1e-4;
+
+/// How far one back end is from the trainer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BackendParity {
+    /// The back end.
+    pub backend: String,
+    /// The largest difference of a logit.
+    pub max_abs_delta: f32,
+}
+
+/// How far the back ends are from the trainer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ParityReport {
+    /// Texts that were compared.
+    pub texts: usize,
+    /// What was allowed.
+    pub limit: f32,
+    /// One for each back end that could run.
+    pub backends: Vec<BackendParity>,
+}
+
+/// Runs the exported model of a staging directory on `texts` in tract and, where its library is present, in ONNX Runtime.
+///
+/// `reference` gives the trainer's logits, one row a text; a difference beyond [`PARITY_LIMIT`] is an error.
+pub fn check_parity(
+    staging: &Path,
+    reference: &dyn Fn(&[&str]) -> Array2<f32>,
+    texts: &[&str],
+) -> Result<ParityReport, ExportError> {
+    let directory = ModelDirectory::open(staging)?;
+    let expected = reference(texts);
+    let labels = directory.heads().iter().map(|head| head.labels.len()).sum();
+    if expected.dim() != (texts.len(), labels) {
+        return Err(ExportError::Reference { found: expected.shape().to_vec(), texts: texts.len(), labels });
+    }
+    let mut report = ParityReport { texts: texts.len(), limit: PARITY_LIMIT, backends: Vec::new() };
+    for choice in [BackendChoice::Ort, BackendChoice::Tract] {
+        let config = BackendConfig { backend: choice, ..BackendConfig::default() };
+        let backend = match backend::load(&directory, &config) {
+            Err(error @ InferenceError::NoOnnxRuntime(_)) => {
+                tracing::warn!(%error, "the export is not checked in ONNX Runtime");
+                continue;
+            }
+            other => other?,
+        };
+        let name = backend.name();
+        let mut model = EncoderModel::with_backend(&directory, "", backend)?;
+        let logits = model.logits(texts)?;
+        // A NaN must not pass as no difference.
+        let max_abs_delta = logits
+            .iter()
+            .zip(&expected)
+            .map(|(own, expected)| (own - expected).abs())
+            .fold(0.0, |highest: f32, delta| if delta.is_nan() { f32::INFINITY } else { highest.max(delta) });
+        if max_abs_delta > PARITY_LIMIT {
+            return Err(ExportError::Parity { backend: name, max_abs_delta, limit: PARITY_LIMIT });
+        }
+        tracing::info!(backend = name, max_abs_delta, texts = texts.len(), "export checked against the trainer");
+        report.backends.push(BackendParity { backend: name.to_owned(), max_abs_delta });
+    }
+    Ok(report)
+}

@@ -1,0 +1,95 @@
+//! What a training run leaves behind beside the weights: `report.json`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::Cleaning;
+use crate::metrics::EvaluationReport;
+use crate::run::Hyperparameters;
+
+/// The version of `report.json`.
+pub(crate) const REPORT_VERSION: u32 = 1;
+
+/// A finished run: what it was fed, how it went, and how good the kept weights are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainingReport {
+    /// The version of this layout: 1.
+    pub version: u32,
+    /// The model's name.
+    pub name: String,
+    /// The base encoder's name.
+    pub base: String,
+    /// The seed.
+    pub seed: u64,
+    /// The hyper-parameters.
+    pub hyperparameters: Hyperparameters,
+    /// SHA-256 over the tasks' cleaned rows.
+    pub data_digest: String,
+    /// Each task's data and quality.
+    pub tasks: Vec<TaskReport>,
+    /// Each epoch that ran.
+    pub epochs: Vec<EpochReport>,
+    /// The epoch whose weights were kept, from 1.
+    pub best_epoch: usize,
+    /// Rows learned from, R-Drop's second runs not counted, a second of training steps.
+    pub samples_per_second: f64,
+    /// The whole run, validation included.
+    pub seconds: f64,
+}
+
+/// One task's part of the report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskReport {
+    /// The task's and head's name.
+    pub name: String,
+    /// The labels, in the order of the head's outputs.
+    pub labels: Vec<String>,
+    /// Rows learned from.
+    pub train_rows: usize,
+    /// What cleaning met.
+    pub cleaning: Cleaning,
+    /// The kept weights on the validation side.
+    pub validation: EvaluationReport,
+    /// The kept weights on the test side.
+    pub test: EvaluationReport,
+}
+
+/// One pass over the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochReport {
+    /// From 1.
+    pub epoch: usize,
+    /// The mean training loss.
+    pub loss: f64,
+    /// Each task's macro F1 on its validation side, in the tasks' order.
+    pub validation_macro_f1: Vec<f64>,
+    /// Training steps alone.
+    pub seconds: f64,
+}
+
+impl fmt::Display for TrainingReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for task in &self.tasks {
+            let Cleaning { read, empty_texts, duplicates, conflicting_labels, .. } = task.cleaning;
+            writeln!(
+                f,
+                "{}: {read} rows read, {duplicates} duplicates, {conflicting_labels} with conflicting labels and \
+                 {empty_texts} empty ones left out; {} for training, {} for validation, {} for test",
+                task.name, task.train_rows, task.validation.rows, task.test.rows
+            )?;
+        }
+        writeln!(
+            f,
+            "kept epoch {} of {}; {:.0} rows/s; {:.0} s in all",
+            self.best_epoch,
+            self.epochs.len(),
+            self.samples_per_second,
+            self.seconds
+        )?;
+        for task in &self.tasks {
+            writeln!(f, "\n{}", task.test)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! Labelled files: what a user points at, read into rows that know where they came from.
+
+mod columnar;
+mod decoding;
+mod delimited;
+mod ndjson;
+mod separated;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Location, TrainingError};
+
+/// One labelled file.
+///
+/// ```toml
+/// path = "Sentences_50Agree.txt"
+/// format = "separated"
+/// separator = "@"
+/// encoding = "latin-1"
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSource {
+    /// The file.
+    pub path: PathBuf,
+    /// Its format; by the file's ending where it is not set.
+    #[serde(default)]
+    pub format: Option<Format>,
+    /// How its bytes become text.
+    #[serde(default)]
+    pub encoding: Encoding,
+    /// The text's column, JSON key or JSON Pointer. Default `text`; the first column of a file without header.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// The label's column, JSON key or JSON Pointer. Default `label`; the second column of a file without header.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// Whether a CSV or TSV file begins with the columns' names. Without, columns are called `1`, `2` and so on.
+    #[serde(default = "yes")]
+    pub header: bool,
+    /// What stands between text and label in a `separated` file; the last one in a line counts. Default `@`.
+    #[serde(default)]
+    pub separator: Option<char>,
+}
+
+/// How a labelled file is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Comma-separated values with RFC 4180 quoting.
+    Csv,
+    /// Tab-separated values without quoting.
+    Tsv,
+    /// One JSON object a line.
+    Ndjson,
+    /// Apache Parquet.
+    Parquet,
+    /// `text@label`, one a line, split at the last separator.
+    Separated,
+}
+
+/// How a file's bytes become text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Encoding {
+    /// UTF-8, with or without a byte order mark; anything else is an error that names the line.
+    #[default]
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// ISO 8859-1: every byte is one character.
+    #[serde(rename = "latin-1")]
+    Latin1,
+}
+
+/// One row as the file has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawRow {
+    /// The text, unchanged.
+    pub text: String,
+    /// The label, unchanged.
+    pub label: String,
+    /// Where the row stands.
+    pub at: Location,
+}
+
+impl DataSource {
+    /// A source with every default: format by ending, UTF-8, columns `text` and `label`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            format: None,
+            encoding: Encoding::default(),
+            text: None,
+            label: None,
+            header: true,
+            separator: None,
+        }
+    }
+
+    /// The format: the one set, else by the file's ending.
+    pub fn resolved_format(&self) -> Result<Format, TrainingError> {
+        if let Some(format) = self.format {
+            return Ok(format);
+        }
+        let ending = self.path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+        match ending.as_deref() {
+            Some("csv") => Ok(Format::Csv),
+            Some("tsv" | "tab") => Ok(Format::Tsv),
+            Some("ndjson" | "jsonl") => Ok(Format::Ndjson),
+            Some("parquet" | "pq") => Ok(Format::Parquet),
+            _ => Err(TrainingError::UnknownFormat { path: self.path.clone() }),
+        }
+    }
+
+    /// Reads every row of the file, in its order.
+    pub fn read(&self) -> Result<Vec<RawRow>, TrainingError> {
+        let format = self.resolved_format()?;
+        let path: Arc<Path> = self.path.as_path().into();
+        if format == Format::Parquet {
+            return columnar::read(&path, self.text_column(), self.label_column());
+        }
+        let bytes = std::fs::read(&self.path)
+            .map_err(|source| TrainingError::Unreadable { path: self.path.clone(), source })?;
+        let content = decoding::decode(bytes, self.encoding, &path)?;
+        match format {
+            Format::Csv => delimited::read(&content, &path, b',', self),
+            Format::Tsv => delimited::read(&content, &path, b'\t', self),
+            Format::Ndjson => ndjson::read(&content, &path, self.text_column(), self.label_column()),
+            Format::Separated | Format::Parquet => separated::read(&content, &path, self.separator.unwrap_or('@')),
+        }
+    }
+
+    fn text_column(&self) -> &str {
+        self.text.as_deref().unwrap_or(if self.header { "text" } else { "1" })
+    }
+
+    fn label_column(&self) -> &str {
+        self.label.as_deref().unwrap_or(if self.header { "label" } else { "2" })
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests;

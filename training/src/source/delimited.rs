@@ -1,0 +1,65 @@
+//! CSV and TSV.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{DataSource, RawRow};
+use crate::error::{Location, TrainingError};
+
+pub(super) fn read(
+    content: &str,
+    path: &Arc<Path>,
+    delimiter: u8,
+    source: &DataSource,
+) -> Result<Vec<RawRow>, TrainingError> {
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .quoting(delimiter == b',')
+        .has_headers(source.header)
+        .flexible(true)
+        .from_reader(content.as_bytes());
+    let columns = columns(&mut reader, path, source.header)?;
+    let position = |wanted: &str| {
+        columns.iter().position(|name| name == wanted).ok_or_else(|| TrainingError::MissingColumn {
+            path: path.to_path_buf(),
+            wanted: wanted.to_owned(),
+            found: columns.clone(),
+        })
+    };
+    let text_at = position(source.text_column())?;
+    let label_at = position(source.label_column())?;
+
+    let mut rows = Vec::new();
+    let mut record = csv::StringRecord::new();
+    while reader.read_record(&mut record).map_err(|error| broken(&error, path))? {
+        let at = Location { path: path.clone(), line: record.position().map_or(0, csv::Position::line) };
+        let field = |index: usize| match record.get(index) {
+            Some(value) if record.len() == columns.len() => Ok(value.to_owned()),
+            _ => Err(TrainingError::Row {
+                at: at.clone(),
+                field: columns[index].clone(),
+                message: format!("the row has {} fields, the file has {} columns", record.len(), columns.len()),
+            }),
+        };
+        rows.push(RawRow { text: field(text_at)?, label: field(label_at)?, at: at.clone() });
+    }
+    Ok(rows)
+}
+
+fn columns(reader: &mut csv::Reader<&[u8]>, path: &Arc<Path>, header: bool) -> Result<Vec<String>, TrainingError> {
+    // Without a header this peeks at the first record, which is still read as a row later.
+    let first = reader.headers().map_err(|error| broken(&error, path))?;
+    Ok(if header {
+        first.iter().map(|name| name.trim().to_owned()).collect()
+    } else {
+        (1..=first.len()).map(|number| number.to_string()).collect()
+    })
+}
+
+fn broken(error: &csv::Error, path: &Arc<Path>) -> TrainingError {
+    TrainingError::Row {
+        at: Location { path: path.clone(), line: error.position().map_or(0, csv::Position::line) },
+        field: "row".to_owned(),
+        message: error.to_string(),
+    }
+}

@@ -1,0 +1,126 @@
+use std::io::Write as _;
+
+use super::*;
+
+fn file(ending: &str, content: &[u8]) -> tempfile::NamedTempFile {
+    let mut file = tempfile::Builder::new().suffix(ending).tempfile().unwrap();
+    file.write_all(content).unwrap();
+    file
+}
+
+fn rows(source: &DataSource) -> Vec<(String, String, u64)> {
+    source.read().unwrap().into_iter().map(|row| (row.text, row.label, row.at.line)).collect()
+}
+
+fn row(text: &str, label: &str, line: u64) -> (String, String, u64) {
+    (text.to_owned(), label.to_owned(), line)
+}
+
+fn refusal(source: &DataSource) -> String {
+    let message = source.read().unwrap_err().to_string();
+    assert!(message.contains(&source.path.display().to_string()), "{message} does not name the file");
+    message
+}
+
+#[test]
+fn csv_knows_quotes_line_breaks_and_its_lines() {
+    let file = file(".csv", "\u{feff}id,label,text\n1,up,\"a, \"\"b\"\"\nc\"\n2,down,d\n".as_bytes());
+    assert_eq!(rows(&DataSource::new(file.path())), [row("a, \"b\"\nc", "up", 2), row("d", "down", 4)]);
+}
+
+#[test]
+fn a_wrong_header_lists_the_columns_there_are() {
+    let file = file(".csv", b"headline,sentiment\na,up\n");
+    let message = refusal(&DataSource::new(file.path()));
+    assert!(message.contains("\"text\"") && message.contains("\"headline\", \"sentiment\""), "{message}");
+}
+
+#[test]
+fn a_short_row_names_file_line_and_field() {
+    let file = file(".csv", b"text,label\na,up\nb\n");
+    let message = refusal(&DataSource::new(file.path()));
+    assert!(message.contains(":3: label: "), "{message}");
+}
+
+#[test]
+fn tsv_has_no_quoting_and_may_have_no_header() {
+    let file = file(".tsv", b"up\t\"quoted\" text\ndown\tother\n");
+    let source =
+        DataSource { header: false, text: Some("2".into()), label: Some("1".into()), ..DataSource::new(file.path()) };
+    assert_eq!(rows(&source), [row("\"quoted\" text", "up", 1), row("other", "down", 2)]);
+}
+
+#[test]
+fn ndjson_takes_keys_and_pointers() {
+    let file =
+        file(".ndjson", b"{\"body\":{\"text\":\"a\"},\"label\":3}\n\n{\"body\":{\"text\":\"b\"},\"label\":\"x\"}\n");
+    let source = DataSource { text: Some("/body/text".into()), ..DataSource::new(file.path()) };
+    assert_eq!(rows(&source), [row("a", "3", 1), row("b", "x", 3)]);
+}
+
+#[test]
+fn ndjson_errors_name_the_line_and_the_key() {
+    let missing = file(".ndjson", b"{\"text\":\"a\",\"label\":\"x\"}\n{\"text\":\"a\",\"lable\":\"x\"}\n");
+    let message = refusal(&DataSource::new(missing.path()));
+    assert!(message.contains(":2: label: ") && message.contains("lable"), "{message}");
+    let broken = file(".ndjson", b"{\"text\":\"a\",\"label\":\"x\"\n");
+    assert!(refusal(&DataSource::new(broken.path())).contains(":1: row: not JSON"));
+}
+
+#[test]
+fn separated_splits_at_the_last_separator_in_latin_1() {
+    let file = file(".txt", b"write to a@b.example , \xe4nderung@neutral\r\n");
+    let source =
+        DataSource { format: Some(Format::Separated), encoding: Encoding::Latin1, ..DataSource::new(file.path()) };
+    assert_eq!(rows(&source), [row("write to a@b.example , änderung", "neutral", 1)]);
+}
+
+#[test]
+fn separated_names_a_line_without_separator() {
+    let file = file(".txt", b"good@up\nbad\n");
+    let source = DataSource { format: Some(Format::Separated), ..DataSource::new(file.path()) };
+    assert!(refusal(&source).contains(":2: label: "));
+}
+
+#[test]
+fn broken_utf_8_names_the_line() {
+    let file = file(".csv", b"text,label\na,up\n\xff\xfe,up\n");
+    let message = refusal(&DataSource::new(file.path()));
+    assert!(message.contains(":3: encoding: ") && message.contains("latin-1"), "{message}");
+}
+
+#[test]
+fn an_unknown_ending_asks_for_the_format() {
+    let file = file(".data", b"");
+    assert!(refusal(&DataSource::new(file.path())).contains("set `format`"));
+}
+
+#[test]
+fn parquet_is_read_by_column() {
+    use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
+    let file = file(".parquet", b"");
+    let schema =
+        parse_message_type("message rows { required int64 id; required binary text (UTF8); required int64 label; }");
+    let target = std::fs::File::create(file.path()).unwrap();
+    let mut writer = SerializedFileWriter::new(target, Arc::new(schema.unwrap()), Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    for column in 0..3 {
+        let mut next = group.next_column().unwrap().unwrap();
+        if column == 1 {
+            let texts = [ByteArray::from("a"), ByteArray::from("b")];
+            next.typed::<ByteArrayType>().write_batch(&texts, None, None).unwrap();
+        } else {
+            next.typed::<Int64Type>().write_batch(&[7, 8], None, None).unwrap();
+        }
+        next.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+
+    assert_eq!(rows(&DataSource::new(file.path())), [row("a", "7", 1), row("b", "8", 2)]);
+    let source = DataSource { label: Some("class".into()), ..DataSource::new(file.path()) };
+    assert!(refusal(&source).contains("\"id\", \"text\", \"label\""));
+}

@@ -1,0 +1,247 @@
+//! One training run, from files to a staging directory.
+
+mod sampler;
+mod staging;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use foundation::parts::Part;
+use foundation::progress::{Progress, Unit};
+use inference::TextTokenizer;
+
+use crate::dataset::{Example, TaskData};
+use crate::engine::{AdamW, Classifier, EncoderConfig, Mode, Objective, PackedBatch, Schedule, Weights, likeliest};
+use crate::error::TrainingError;
+use crate::metrics::EvaluationReport;
+use crate::report::{EpochReport, REPORT_VERSION, TaskReport, TrainingReport};
+use crate::run::{Hyperparameters, TrainingRun};
+
+/// Rows that are measured together.
+const EVALUATION_ROWS: usize = 64;
+
+/// What [`train`] leaves.
+#[derive(Debug, Clone)]
+pub struct TrainedModel {
+    /// The model directory: `model.safetensors`, `config.json`, `tokenizer.json`, `tokenizer_config.json`, `report.json`.
+    pub staging: PathBuf,
+    /// What `report.json` holds.
+    pub report: TrainingReport,
+}
+
+/// Trains what `run` asks for and writes the best epoch's weights into the directory `staging`, which is made if it is not
+/// there. Everything about the data is checked before the first step; a loss that is not a number stops the run.
+pub fn train(run: &TrainingRun, staging: &Path) -> Result<TrainedModel, TrainingError> {
+    run.validate()?;
+    let started = Instant::now();
+    let base = match &run.base {
+        Some(base) => base.clone(),
+        None => Part::BaseEncoder.locate()?,
+    };
+    let data = run.tasks.iter().map(|task| TaskData::load(task, run.seed)).collect::<Result<Vec<_>, _>>()?;
+    let mut trainer = Trainer::new(run, &base, &data)?;
+    let history = trainer.fit()?;
+    let tasks = (0..data.len()).map(|task| trainer.task_report(task)).collect::<Result<Vec<_>, _>>()?;
+    let digests: Vec<&str> = data.iter().map(|task| task.digest.as_str()).collect();
+    let report = TrainingReport {
+        version: REPORT_VERSION,
+        name: run.name.clone(),
+        base: staging::base_name(&base),
+        seed: run.seed,
+        hyperparameters: run.hyperparameters.clone(),
+        data_digest: foundation::digest::sha256(digests.join("\n").as_bytes()),
+        tasks,
+        samples_per_second: history.rows as f64 / history.step_seconds.max(1e-9),
+        epochs: history.epochs,
+        best_epoch: history.best_epoch,
+        seconds: started.elapsed().as_secs_f64(),
+    };
+    staging::write(staging, &base, &trainer.config, &trainer.model, &report)?;
+    Ok(TrainedModel { staging: staging.to_owned(), report })
+}
+
+/// A tokenised example.
+struct Sample {
+    tokens: Box<[u32]>,
+    label: usize,
+}
+
+/// A task's tokenised sides.
+struct Samples {
+    train: Vec<Sample>,
+    validation: Vec<Sample>,
+    test: Vec<Sample>,
+}
+
+/// How the fitting went.
+struct History {
+    epochs: Vec<EpochReport>,
+    best_epoch: usize,
+    rows: usize,
+    step_seconds: f64,
+}
+
+struct Trainer<'a> {
+    run: &'a TrainingRun,
+    data: &'a [TaskData],
+    config: EncoderConfig,
+    samples: Vec<Samples>,
+    model: Classifier,
+}
+
+impl<'a> Trainer<'a> {
+    fn new(run: &'a TrainingRun, base: &Path, data: &'a [TaskData]) -> Result<Self, TrainingError> {
+        let config = EncoderConfig::load(base)?;
+        let longest = run.hyperparameters.max_tokens.min(config.max_position_embeddings);
+        let tokenizer = TextTokenizer::open(&base.join("tokenizer.json"), Some(longest))?;
+        if tokenizer.vocabulary_size() > config.vocab_size {
+            return Err(TrainingError::BaseEncoder {
+                path: base.to_owned(),
+                message: format!(
+                    "tokenizer.json knows {} tokens, config.json's vocab_size is {}",
+                    tokenizer.vocabulary_size(),
+                    config.vocab_size
+                ),
+            });
+        }
+        let samples = data
+            .iter()
+            .map(|task| {
+                Ok(Samples {
+                    train: tokenise(&task.train, &tokenizer)?,
+                    validation: tokenise(&task.validation, &tokenizer)?,
+                    test: tokenise(&task.test, &tokenizer)?,
+                })
+            })
+            .collect::<Result<_, TrainingError>>()?;
+        let labels: Vec<usize> = data.iter().map(|task| task.labels.len()).collect();
+        let model = Classifier::new(&config, &Weights::load(base)?, &labels, run.seed)?;
+        Ok(Self { run, data, config, samples, model })
+    }
+
+    fn settings(&self) -> &'a Hyperparameters {
+        &self.run.hyperparameters
+    }
+
+    /// Runs epochs until they end or stop helping, and leaves the best epoch's weights in the model.
+    fn fit(&mut self) -> Result<History, TrainingError> {
+        let settings = self.settings();
+        let sizes: Vec<usize> = self.samples.iter().map(|samples| samples.train.len()).collect();
+        let mut sampler = sampler::Sampler::new(&sizes, settings, self.run.seed);
+        let steps_per_epoch = sampler.steps_per_epoch();
+        let total = steps_per_epoch * settings.epochs;
+        let schedule = Schedule { warmup: (total as f64 * settings.warmup).round() as usize, total };
+        let mut optimizer = AdamW::new(&self.model.parameters(), settings);
+        let progress = Progress::start(
+            format!("training {}", self.run.name),
+            Some((total * settings.batch_size) as u64),
+            Unit::Items("rows"),
+        );
+
+        let mut history = History { epochs: Vec::new(), best_epoch: 0, rows: 0, step_seconds: 0.0 };
+        let mut best: Option<(f64, Vec<Vec<f32>>)> = None;
+        let mut step = 0;
+        for epoch in 1..=settings.epochs {
+            let (started, mut losses) = (Instant::now(), 0.0);
+            for batch in sampler.epoch() {
+                let loss = self.step(&batch, step, &schedule, &mut optimizer)?;
+                let Some(loss) = loss else { return Err(TrainingError::Diverged { step: step + 1, epoch }) };
+                losses += loss;
+                step += 1;
+                history.rows += batch.rows.len();
+                progress
+                    .note(format!("epoch {epoch}, loss {:.3}", losses / (step - (epoch - 1) * steps_per_epoch) as f64));
+                progress.advance(settings.batch_size as u64);
+            }
+            let seconds = started.elapsed().as_secs_f64();
+            history.step_seconds += seconds;
+
+            optimizer.exchange_average(&self.model.parameters());
+            let validation_macro_f1 = (0..self.data.len())
+                .map(|task| Ok(self.measure(task, &self.samples[task].validation)?.macro_f1))
+                .collect::<Result<Vec<f64>, TrainingError>>()?;
+            let score = validation_macro_f1.iter().sum::<f64>() / validation_macro_f1.len() as f64;
+            let report = EpochReport { epoch, loss: losses / steps_per_epoch as f64, validation_macro_f1, seconds };
+            tracing::info!("epoch {epoch}: loss {:.4}, validation macro F1 {:.4}, {seconds:.0} s", report.loss, score);
+            history.epochs.push(report);
+            if best.as_ref().is_none_or(|(highest, _)| score > *highest) {
+                best = Some((score, self.model.snapshot()));
+                history.best_epoch = epoch;
+            }
+            optimizer.exchange_average(&self.model.parameters());
+            if epoch - history.best_epoch >= settings.patience {
+                break;
+            }
+        }
+        progress.finish();
+        if let Some((_, weights)) = best {
+            self.model.restore(weights);
+        }
+        Ok(history)
+    }
+
+    /// Takes one step; none if the loss or the gradient is not a number.
+    fn step(
+        &self,
+        batch: &sampler::Batch,
+        step: usize,
+        schedule: &Schedule,
+        optimizer: &mut AdamW,
+    ) -> Result<Option<f64>, TrainingError> {
+        let settings = self.settings();
+        let objective = Objective { label_smoothing: settings.label_smoothing, r_drop: settings.r_drop };
+        let samples: Vec<&Sample> = batch.rows.iter().map(|row| &self.samples[batch.task].train[*row]).collect();
+        let sequences = samples.iter().map(|sample| &*sample.tokens);
+        let repeated = sequences.clone().cycle().take(samples.len() * objective.runs());
+        let packed = Arc::new(PackedBatch::new(repeated));
+        let targets: Vec<usize> = samples.iter().map(|sample| sample.label).collect();
+        let mode = Mode::Training { seed: self.run.seed, step: step as u64, dropout: settings.dropout as f32 };
+        let pooled = self.model.encode(&packed, mode)?;
+        let loss = objective.loss(&self.model.logits(&pooled, batch.task)?, &targets)?;
+        let value = f64::from(loss.to_scalar::<f32>()?);
+        if !value.is_finite() {
+            return Ok(None);
+        }
+        loss.backward()?;
+        let norm = optimizer.step(&self.model.parameters(), settings.learning_rate * schedule.factor(step));
+        Ok(norm.is_finite().then_some(value))
+    }
+
+    fn measure(&self, task: usize, samples: &[Sample]) -> Result<EvaluationReport, TrainingError> {
+        let mut pairs = Vec::with_capacity(samples.len());
+        for block in samples.chunks(EVALUATION_ROWS) {
+            let packed = Arc::new(PackedBatch::new(block.iter().map(|sample| &*sample.tokens)));
+            let pooled = self.model.encode(&packed, Mode::Evaluation)?;
+            let predicted = likeliest(&self.model.logits(&pooled, task)?)?;
+            pairs.extend(block.iter().map(|sample| sample.label).zip(predicted));
+        }
+        let data = &self.data[task];
+        Ok(EvaluationReport::from_pairs(&data.name, data.labels.names(), pairs))
+    }
+
+    fn task_report(&self, task: usize) -> Result<TaskReport, TrainingError> {
+        let (data, samples) = (&self.data[task], &self.samples[task]);
+        Ok(TaskReport {
+            name: data.name.clone(),
+            labels: data.labels.names().to_vec(),
+            train_rows: data.train.len(),
+            cleaning: data.cleaning,
+            validation: self.measure(task, &samples.validation)?,
+            test: self.measure(task, &samples.test)?,
+        })
+    }
+}
+
+fn tokenise(examples: &[Example], tokenizer: &TextTokenizer) -> Result<Vec<Sample>, TrainingError> {
+    examples
+        .iter()
+        .map(|example| {
+            let tokens = tokenizer.encode(&example.text)?;
+            Ok(Sample { tokens: tokens.ids().into(), label: example.label })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! Which rows go into which step, where several tasks share one encoder.
+
+use crate::random::Random;
+use crate::run::Hyperparameters;
+
+/// Rows of one task that are learned in one step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Batch {
+    pub(super) task: usize,
+    pub(super) rows: Vec<usize>,
+}
+
+/// Hands out batches. A task goes through all its rows in random order before any comes again.
+#[derive(Debug)]
+pub(super) struct Sampler {
+    tasks: Vec<Deck>,
+    batch_size: usize,
+    random: Random,
+}
+
+#[derive(Debug)]
+struct Deck {
+    steps: usize,
+    order: Vec<usize>,
+    next: usize,
+}
+
+impl Sampler {
+    /// As many steps an epoch as all rows need together, shared among tasks in proportion to `rowsᵗᵉᵐᵖᵉʳᵃᵗᵘʳᵉ`.
+    pub(super) fn new(rows: &[usize], settings: &Hyperparameters, seed: u64) -> Self {
+        let steps = |rows: usize| rows.div_ceil(settings.batch_size);
+        let total: usize = rows.iter().map(|rows| steps(*rows)).sum();
+        let weight = |rows: usize| (steps(rows) as f64).powf(settings.task_temperature);
+        let weights: f64 = rows.iter().map(|rows| weight(*rows)).sum();
+        let deck = |rows: &usize| Deck {
+            steps: ((total as f64 * weight(*rows) / weights).round() as usize).max(1),
+            order: (0..*rows).collect(),
+            next: *rows,
+        };
+        let random = Random::new(seed, "order");
+        Self { tasks: rows.iter().map(deck).collect(), batch_size: settings.batch_size, random }
+    }
+
+    pub(super) fn steps_per_epoch(&self) -> usize {
+        self.tasks.iter().map(|task| task.steps).sum()
+    }
+
+    /// The next epoch's batches; each belongs to one task, tasks alternate at random.
+    pub(super) fn epoch(&mut self) -> Vec<Batch> {
+        let mut turns: Vec<usize> =
+            self.tasks.iter().enumerate().flat_map(|(task, deck)| std::iter::repeat_n(task, deck.steps)).collect();
+        self.random.shuffle(&mut turns);
+        turns.into_iter().map(|task| Batch { task, rows: self.draw(task) }).collect()
+    }
+
+    fn draw(&mut self, task: usize) -> Vec<usize> {
+        let deck = &mut self.tasks[task];
+        if deck.next >= deck.order.len() {
+            self.random.shuffle(&mut deck.order);
+            deck.next = 0;
+        }
+        let end = (deck.next + self.batch_size).min(deck.order.len());
+        let rows = deck.order[deck.next..end].to_vec();
+        deck.next = end;
+        rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn settings(task_temperature: f64) -> Hyperparameters {
+        Hyperparameters { batch_size: 4, task_temperature, ..Hyperparameters::default() }
+    }
+
+    #[test]
+    fn an_epoch_meets_every_row_once_in_batches_of_one_task() {
+        let mut sampler = Sampler::new(&[10, 30], &settings(1.0), 1);
+        let (first, second) = (sampler.epoch(), sampler.epoch());
+        assert_eq!(sampler.steps_per_epoch(), 11);
+        assert_ne!(first, second);
+        for epoch in [first, second] {
+            let mut seen: HashMap<usize, Vec<usize>> = HashMap::new();
+            for batch in epoch {
+                assert!(batch.rows.len() <= 4);
+                seen.entry(batch.task).or_default().extend(batch.rows);
+            }
+            for (task, rows) in [(0, 10), (1, 30)] {
+                let mut seen = seen[&task].clone();
+                seen.sort_unstable();
+                assert!(seen.into_iter().eq(0..rows));
+            }
+        }
+    }
+
+    #[test]
+    fn a_low_temperature_evens_the_tasks_out() {
+        let steps = |temperature| {
+            let sampler = Sampler::new(&[40, 360], &settings(temperature), 1);
+            (sampler.tasks[0].steps, sampler.tasks[1].steps)
+        };
+        assert_eq!(steps(1.0), (10, 90));
+        assert_eq!(steps(0.5), (25, 75));
+        assert_eq!(steps(0.0), (50, 50));
+    }
+}

@@ -1,0 +1,93 @@
+//! The model directory, in the layout that transformers and our own inference read.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::engine::{Classifier, EncoderConfig};
+use crate::error::TrainingError;
+use crate::report::TrainingReport;
+
+/// What a base encoder is called: its configuration's name, else its directory's.
+pub(super) fn base_name(base: &Path) -> String {
+    let of_config = EncoderConfig::load(base).ok().and_then(|config| {
+        config.raw.get("_name_or_path").and_then(Value::as_str).filter(|name| !name.is_empty()).map(str::to_owned)
+    });
+    of_config.unwrap_or_else(|| base.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned()))
+}
+
+pub(super) fn write(
+    staging: &Path,
+    base: &Path,
+    config: &EncoderConfig,
+    model: &Classifier,
+    report: &TrainingReport,
+) -> Result<(), TrainingError> {
+    std::fs::create_dir_all(staging)
+        .map_err(|source| TrainingError::Unwritable { path: staging.to_owned(), source })?;
+    model.save(&staging.join("model.safetensors"))?;
+    write_json(&staging.join("config.json"), &Value::Object(model_config(config, report)))?;
+    let longest = report.hyperparameters.max_tokens.min(config.max_position_embeddings);
+    write_json(&staging.join("tokenizer.json"), &tokenizer(&base.join("tokenizer.json"), longest)?)?;
+    write_json(
+        &staging.join("tokenizer_config.json"),
+        &tokenizer_config(&base.join("tokenizer_config.json"), longest)?,
+    )?;
+    let report = serde_json::to_value(report).map_err(std::io::Error::other);
+    let path = staging.join("report.json");
+    write_json(&path, &report.map_err(|source| TrainingError::Unwritable { path: path.clone(), source })?)
+}
+
+/// The base's `config.json` with our heads: `heads` names them, `id2label` is all their labels in order.
+fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, Value> {
+    let labels: Vec<String> = report.tasks.iter().flat_map(|task| task.labels.clone()).collect();
+    // Transformers wants the labels of one model to differ; heads may share names such as "other".
+    let repeated = |label: &String| labels.iter().filter(|other| *other == label).count() > 1;
+    let qualified = report.tasks.iter().flat_map(|task| {
+        task.labels.iter().map(|label| if repeated(label) { format!("{}: {label}", task.name) } else { label.clone() })
+    });
+    let (mut id2label, mut label2id) = (Map::new(), Map::new());
+    for (id, label) in qualified.enumerate() {
+        id2label.insert(id.to_string(), json!(label));
+        label2id.insert(label, json!(id));
+    }
+    let heads: Vec<Value> =
+        report.tasks.iter().map(|task| json!({ "name": task.name, "labels": task.labels })).collect();
+    let mut model = config.raw.clone();
+    model.remove("torch_dtype");
+    model.insert("_name_or_path".to_owned(), json!(report.name));
+    model.insert("architectures".to_owned(), json!(["BertForSequenceClassification"]));
+    model.insert("id2label".to_owned(), Value::Object(id2label));
+    model.insert("label2id".to_owned(), Value::Object(label2id));
+    model.insert("heads".to_owned(), Value::Array(heads));
+    model.insert("dtype".to_owned(), json!("float32"));
+    model
+}
+
+/// The base's tokenizer with the run's truncation and without padding, which is the batch's business.
+fn tokenizer(path: &Path, longest: usize) -> Result<Value, TrainingError> {
+    let mut tokenizer = read_json(path)?;
+    tokenizer["truncation"] =
+        json!({ "direction": "Right", "max_length": longest, "strategy": "LongestFirst", "stride": 0 });
+    tokenizer["padding"] = Value::Null;
+    Ok(tokenizer)
+}
+
+fn tokenizer_config(path: &Path, longest: usize) -> Result<Value, TrainingError> {
+    let mut config = if path.exists() { read_json(path)? } else { json!({ "tokenizer_class": "BertTokenizer" }) };
+    config["model_max_length"] = json!(longest);
+    Ok(config)
+}
+
+fn read_json(path: &Path) -> Result<Value, TrainingError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| TrainingError::Unreadable { path: path.to_owned(), source })?;
+    serde_json::from_str(&text)
+        .map_err(|error| TrainingError::BaseEncoder { path: path.to_owned(), message: error.to_string() })
+}
+
+fn write_json(path: &Path, value: &Value) -> Result<(), TrainingError> {
+    let unwritable = |source| TrainingError::Unwritable { path: path.to_owned(), source };
+    let text = serde_json::to_string_pretty(value).map_err(|error| unwritable(std::io::Error::other(error)))?;
+    std::fs::write(path, text + "\n").map_err(unwritable)
+}
