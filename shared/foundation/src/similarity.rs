@@ -103,6 +103,11 @@ impl NoveltyIndex {
         Novelty { value: 1.0 - similarity, story, duplicate_of }
     }
 
+    /// What counts as a near-duplicate here.
+    pub fn config(&self) -> &NoveltyConfig {
+        &self.config
+    }
+
     /// Texts remembered now.
     pub fn len(&self) -> usize {
         self.entries.len()
