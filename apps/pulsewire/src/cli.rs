@@ -65,17 +65,34 @@ enum LogFormatName {
 /// The commands, in the order in which a newcomer meets them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run everything at once on this machine, on sample data
+    Demo(commands::demo::DemoCommand),
     /// Fetch and verify the run-time libraries and the base encoder
     Setup(commands::setup::SetupCommand),
     /// Tell what is here, what is missing, and the mend
     Doctor(commands::doctor::DoctorCommand),
+    /// Score a feed, fill ClickHouse and raise alerts, until stopped
+    Monitor(commands::monitor::MonitorCommand),
+    /// List the alerts that would have fired on a past feed
+    Backtest(commands::backtest::BacktestCommand),
+    /// Run the embedded ClickHouse, migrate a schema, query
+    #[command(subcommand)]
+    Store(commands::store::StoreCommand),
+    /// Measure the pipeline and the models
+    #[command(subcommand)]
+    Bench(commands::bench::BenchCommand),
 }
 
 impl Command {
-    pub(crate) async fn run(self, _global: &Global) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         match self {
+            Self::Demo(command) => command.run(global).await,
             Self::Setup(command) => command.run().await,
             Self::Doctor(command) => command.run().await,
+            Self::Monitor(command) => command.run(global).await,
+            Self::Backtest(command) => command.run(global).await,
+            Self::Store(command) => command.run(global).await,
+            Self::Bench(command) => command.run(global).await,
         }
     }
 }

@@ -1,4 +1,9 @@
 //! One file per command, each only composing library crates.
 
+pub(crate) mod backtest;
+pub(crate) mod bench;
+pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod monitor;
 pub(crate) mod setup;
+pub(crate) mod store;

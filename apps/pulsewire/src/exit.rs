@@ -8,6 +8,7 @@ use foundation::configuration::ConfigurationError;
 use foundation::parts::PartsError;
 use foundation::{Failure, FailureKind};
 use service::ServiceError;
+use storage::StorageError;
 
 use crate::setup::SetupError;
 use crate::terminal::OutputClosed;
@@ -95,7 +96,8 @@ fn kind_of(cause: &(dyn StdError + 'static)) -> Option<FailureKind> {
         None => known::<UsageError>(cause)
             .or_else(|| known::<ConfigurationError>(cause))
             .or_else(|| known::<SetupError>(cause))
-            .or_else(|| known::<PartsError>(cause)),
+            .or_else(|| known::<PartsError>(cause))
+            .or_else(|| known::<StorageError>(cause)),
     }
 }
 

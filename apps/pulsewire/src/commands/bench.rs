@@ -1,0 +1,26 @@
+//! `pulsewire bench`: the figures that the documents quote.
+
+mod inference;
+mod pipeline;
+
+use clap::Subcommand;
+
+use crate::cli::Global;
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Messages a second from Kafka to ClickHouse, beside the engine alone and a bare consumer
+    Pipeline(pipeline::PipelineCommand),
+    /// Texts a second of a model in each back end
+    Inference(inference::InferenceCommand),
+}
+
+impl BenchCommand {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        match self {
+            Self::Pipeline(command) => command.run(global).await,
+            Self::Inference(command) => command.run(global),
+        }
+    }
+}
