@@ -77,7 +77,10 @@ impl ConnectionConfig {
                     return invalid("sasl.mechanism", "SCRAM needs a binary built with the `tls` feature".to_owned());
                 }
                 other => {
-                    return invalid("sasl.mechanism", format!("{other:?} is not PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"));
+                    return invalid(
+                        "sasl.mechanism",
+                        format!("{other:?} is not PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
+                    );
                 }
             }
         }

@@ -17,16 +17,20 @@ pub mod leadership;
 pub mod mock;
 pub mod offsets;
 pub mod processor;
+mod producer;
 pub mod rate;
 pub mod record;
-mod topic_reader;
+pub mod topic_reader;
 
 pub use connection::ConnectionConfig;
 pub use consumer::{ConsumerConfig, ConsumerMetrics, consume};
+pub use dead_letter::{DeadLetter, DeadLetters};
 pub use decode::{DecodeError, Decoder, FieldMapping, Message};
 pub use error::StreamingError;
 
+pub use leadership::Leadership;
 pub use mock::MockBroker;
 pub use offsets::Offsets;
 pub use processor::PartitionProcessor;
 pub use record::{Record, TopicPartition};
+pub use topic_reader::TopicReader;
