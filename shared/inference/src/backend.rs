@@ -16,7 +16,7 @@ use crate::batching::TokenBatch;
 use crate::directory::ModelDirectory;
 use crate::error::InferenceError;
 
-pub use onnx_runtime::OrtBackend;
+pub use onnx_runtime::{OrtBackend, OrtOptions};
 pub use tract::TractBackend;
 
 /// Runs token batches through a loaded model.

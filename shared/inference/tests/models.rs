@@ -1,0 +1,137 @@
+//! The tiny model of `fixtures/tiny` in both back ends, against logits computed by hand (numpy, f64).
+//!
+//! `training` holds that its exporter writes this very `model.onnx`.
+
+use std::sync::Arc;
+
+use foundation::parts::Part;
+use inference::{
+    BackendChoice, BackendConfig, BatchLimits, BatchingConfig, EncoderModel, Engine, Model as _, ModelDirectory,
+    Scores, TextTokenizer,
+};
+use ndarray::Array2;
+use serde::Deserialize;
+
+const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tiny");
+const TOLERANCE: f32 = 2e-5;
+
+#[derive(Deserialize)]
+struct Expected {
+    text: String,
+    tokens: Vec<u32>,
+    logits: Vec<f32>,
+}
+
+fn expected() -> Vec<Expected> {
+    serde_json::from_str(&std::fs::read_to_string(format!("{FIXTURE}/expected.json")).unwrap()).unwrap()
+}
+
+fn model(backend: BackendChoice, threads: usize) -> EncoderModel {
+    let config = BackendConfig { backend, threads: threads.try_into().ok(), onnx_runtime: None };
+    EncoderModel::load(&ModelDirectory::open(FIXTURE).unwrap(), "tiny@1", &config).unwrap()
+}
+
+fn max_abs_delta(own: &Array2<f32>, expected: &[Expected]) -> f32 {
+    let deltas = own.outer_iter().zip(expected).flat_map(|(own, expected)| {
+        assert_eq!(own.len(), expected.logits.len());
+        own.iter().zip(&expected.logits).map(|(own, expected)| (own - expected).abs()).collect::<Vec<_>>()
+    });
+    deltas.fold(0.0, f32::max)
+}
+
+#[track_caller]
+fn check_backend(backend: BackendChoice) {
+    let expected = expected();
+    let texts: Vec<&str> = expected.iter().map(|expected| &*expected.text).collect();
+    for threads in [1, 3] {
+        let mut model = model(backend, threads);
+        // One batch for all, then one for each: padding must not count.
+        for rows in [64, 1] {
+            let limits = BatchLimits { tokens: 10_000.try_into().unwrap(), rows: rows.try_into().unwrap() };
+            model = model.with_limits(limits);
+            let logits = model.logits(&texts).unwrap();
+            assert_eq!(logits.nrows(), texts.len());
+            let delta = max_abs_delta(&logits, &expected);
+            assert!(delta < TOLERANCE, "{} with {threads} threads, {rows} rows: {delta}", model.backend());
+        }
+    }
+}
+
+#[test]
+fn ort_computes_the_expected_logits() {
+    Part::OnnxRuntime.locate().expect("this test needs ONNX Runtime");
+    check_backend(BackendChoice::Ort);
+}
+
+#[test]
+fn tract_computes_the_expected_logits() {
+    check_backend(BackendChoice::Tract);
+}
+
+#[test]
+fn auto_falls_back_to_tract_and_ort_does_not() {
+    let directory = ModelDirectory::open(FIXTURE).unwrap();
+    let nowhere = Some("/nowhere/libonnxruntime.so".into());
+    let auto = BackendConfig { onnx_runtime: nowhere.clone(), ..BackendConfig::default() };
+    // A library that another test has loaded serves the whole process, wherever it came from.
+    let backend = EncoderModel::load(&directory, "1", &auto).unwrap().backend();
+    assert!(["tract", "ort"].contains(&backend));
+    let ort = BackendConfig { backend: BackendChoice::Ort, ..auto };
+    match EncoderModel::load(&directory, "1", &ort) {
+        Ok(model) => assert_eq!((model.backend(), backend), ("ort", "ort")),
+        Err(error) => assert!(error.to_string().contains("pulsewire setup"), "{error}"),
+    }
+}
+
+#[test]
+fn tokens_are_those_of_the_python_library() {
+    let directory = ModelDirectory::open(FIXTURE).unwrap();
+    for expected in expected() {
+        assert_eq!(directory.tokenizer().encode(&expected.text).unwrap().ids(), expected.tokens, "{}", expected.text);
+    }
+}
+
+#[test]
+fn long_and_strange_texts_are_cut_to_the_longest_input() {
+    let tokenizer = ModelDirectory::open(FIXTURE).unwrap().tokenizer().clone();
+    let full = |text: &str| tokenizer.encode(text).unwrap();
+    let words = "shares of the bank fall ";
+    // The tokens of a text that was cut are those of the whole one.
+    assert_eq!(full(&words.repeat(20_000)), full(&words.repeat(10)));
+    assert_eq!(full(&words.repeat(450_000)).len(), 24);
+    for text in ["\0".repeat(1000), "日".repeat(4_000_000), "x".repeat(10_000_000), " ".repeat(10_000_000)] {
+        let tokens = full(&text);
+        assert!((2..=24).contains(&tokens.len()), "{}", tokens.len());
+        assert_eq!((tokens.ids()[0], tokens.ids()[tokens.len() - 1]), (2, 3));
+    }
+    // Past white space that the first look does not see the end of.
+    assert_eq!(full(&format!("{}bank", " ".repeat(1000))), full("bank"));
+}
+
+#[test]
+fn positions_bound_the_longest_input() {
+    let path = format!("{FIXTURE}/tokenizer.json");
+    let tokenizer = TextTokenizer::open(path.as_ref(), Some(8)).unwrap();
+    assert_eq!(tokenizer.encode("the bank the bank the bank the bank").unwrap().len(), 8);
+}
+
+#[tokio::test]
+async fn an_engine_gives_the_scores_of_the_model() {
+    let expected = expected();
+    let texts: Vec<Arc<str>> = expected.iter().cycle().take(500).map(|own| Arc::from(&*own.text)).collect();
+    let mut own = model(BackendChoice::Tract, 1);
+    let by_model = own.score(&texts.iter().map(|text| &**text).collect::<Vec<_>>()).unwrap();
+    let config = BatchingConfig { max_tokens: 64, ..BatchingConfig::default() };
+    let engine = Engine::spawn(Box::new(own), &config).unwrap();
+    let block = engine.score_block(texts).await.unwrap();
+    assert_eq!(&*block.version, "tiny@1");
+    for (by_engine, by_model) in block.scores.iter().zip(&by_model) {
+        assert!(distance(by_engine, by_model) < 1e-5);
+        assert!((by_engine.head(0).iter().sum::<f32>() - 1.0).abs() < 1e-5);
+    }
+}
+
+fn distance(left: &Scores, right: &Scores) -> f32 {
+    let pairs = left.heads().iter().zip(right.heads()).flat_map(|(left, right)| left.iter().zip(right));
+    pairs.map(|(left, right)| (left - right).abs()).fold(0.0, f32::max)
+}
