@@ -2,8 +2,9 @@
 
 mod sampler;
 mod staging;
+mod trained;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,17 +19,10 @@ use crate::metrics::EvaluationReport;
 use crate::report::{EpochReport, REPORT_VERSION, TaskReport, TrainingReport};
 use crate::run::{Hyperparameters, TrainingRun};
 
+pub use trained::TrainedModel;
+
 /// Rows that are measured together.
 const EVALUATION_ROWS: usize = 64;
-
-/// What [`train`] leaves.
-#[derive(Debug, Clone)]
-pub struct TrainedModel {
-    /// The model directory: `model.safetensors`, `config.json`, `tokenizer.json`, `tokenizer_config.json`, `report.json`.
-    pub staging: PathBuf,
-    /// What `report.json` holds.
-    pub report: TrainingReport,
-}
 
 /// Trains what `run` asks for and writes the best epoch's weights into the directory `staging`, which is made if it is not
 /// there. Everything about the data is checked before the first step; a loss that is not a number stops the run.
@@ -58,7 +52,8 @@ pub fn train(run: &TrainingRun, staging: &Path) -> Result<TrainedModel, Training
         seconds: started.elapsed().as_secs_f64(),
     };
     staging::write(staging, &base, &trainer.config, &trainer.model, &report)?;
-    Ok(TrainedModel { staging: staging.to_owned(), report })
+    let Trainer { model, tokenizer, .. } = trainer;
+    Ok(TrainedModel { staging: staging.to_owned(), report, sample: trained::sample(&data), classifier: model, tokenizer })
 }
 
 /// A tokenised example.
@@ -86,6 +81,7 @@ struct Trainer<'a> {
     run: &'a TrainingRun,
     data: &'a [TaskData],
     config: EncoderConfig,
+    tokenizer: TextTokenizer,
     samples: Vec<Samples>,
     model: Classifier,
 }
@@ -117,7 +113,7 @@ impl<'a> Trainer<'a> {
             .collect::<Result<_, TrainingError>>()?;
         let labels: Vec<usize> = data.iter().map(|task| task.labels.len()).collect();
         let model = Classifier::new(&config, &Weights::load(base)?, &labels, run.seed)?;
-        Ok(Self { run, data, config, samples, model })
+        Ok(Self { run, data, config, tokenizer, samples, model })
     }
 
     fn settings(&self) -> &'a Hyperparameters {
