@@ -53,7 +53,13 @@ pub fn train(run: &TrainingRun, staging: &Path) -> Result<TrainedModel, Training
     };
     staging::write(staging, &base, &trainer.config, &trainer.model, &report)?;
     let Trainer { model, tokenizer, .. } = trainer;
-    Ok(TrainedModel { staging: staging.to_owned(), report, sample: trained::sample(&data), classifier: model, tokenizer })
+    Ok(TrainedModel {
+        staging: staging.to_owned(),
+        report,
+        sample: trained::sample(&data),
+        classifier: model,
+        tokenizer,
+    })
 }
 
 /// A tokenised example.

@@ -1,21 +1,47 @@
 //! The exact GELU, `x Φ(x)`, and its derivative.
 
-use super::vector::exp;
+use super::vector::{exp, vectorised};
 
 /// `x Φ(x)` and its derivative `Φ(x) + x φ(x)`, which share one exponential.
 ///
 /// Φ by Abramowitz and Stegun 7.1.26: off by less than 1e-7.
 #[inline(always)]
-pub(super) fn gelu(x: f32) -> (f32, f32) {
+fn gelu(x: f32) -> (f32, f32) {
     const INVERSE_SQRT_TAU: f32 = 0.398_942_3;
     let bell = exp(-0.5 * x * x);
     let t = 1.0 / (0.327_591_1 * std::f32::consts::FRAC_1_SQRT_2).mul_add(x.abs(), 1.0);
-    let series = [-1.453_152_1, 1.421_413_8, -0.284_496_72, 0.254_829_6]
-        .into_iter()
-        .fold(1.061_405_4, |sum: f32, factor| sum.mul_add(t, factor));
+    let mut series = 1.061_405_4f32;
+    for factor in [-1.453_152_1, 1.421_413_8, -0.284_496_72, 0.254_829_6] {
+        series = series.mul_add(t, factor);
+    }
     let tail = 0.5 * series * t * bell;
     let area = if x < 0.0 { tail } else { 1.0 - tail };
     (x * area, (x * INVERSE_SQRT_TAU).mul_add(bell, area))
+}
+
+vectorised! {
+    /// Adds `bias` to each row of `slope`, and turns the sums into GELU's values and slopes.
+    pub(super) fn gelu_rows(slope: &mut [f32], active: &mut [f32], bias: &[f32]) {
+        let width = bias.len();
+        for (slope, active) in slope.chunks_exact_mut(width).zip(active.chunks_exact_mut(width)) {
+            for column in 0..width {
+                (active[column], slope[column]) = gelu(slope[column] + bias[column]);
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// Multiplies `gradient` by GELU's slopes, and adds each row of the result to `sums`.
+    pub(super) fn gelu_rows_backward(gradient: &mut [f32], slope: &[f32], sums: &mut [f32]) {
+        let width = sums.len();
+        for (gradient, slope) in gradient.chunks_exact_mut(width).zip(slope.chunks_exact(width)) {
+            for column in 0..width {
+                gradient[column] *= slope[column];
+                sums[column] += gradient[column];
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use super::matrix::{Matrix, MatrixMut, Target, Threads, multiply};
 use super::operation::{Kept, tensor, values, with_values};
 use super::packing::{PackedBatch, pieces};
 use super::parameter::Parameter;
-use super::residual::{Normalised, ROWS, Residual, add_rows};
-use super::vector::{add, dot, softmax, vectorised};
+use super::residual::{Normalised, ROWS, Residual, add_row_sums};
+use super::vector::{add_to_rows, dot, softmax_rows, vectorised};
 use crate::random::Dropout;
 
 /// The block's parameters.
@@ -103,9 +103,7 @@ impl CustomOp1 for AttentionBlock {
         let mut target = MatrixMut::new(&mut kept.inner, 3 * hidden);
         multiply(&mut target, Target::Set, Matrix::new(input, hidden), weight, 1.0, Threads::All);
         let bias = inner_bias.value();
-        kept.inner.par_chunks_mut(ROWS * 3 * hidden).for_each(|rows| {
-            vectorised(|| rows.chunks_exact_mut(3 * hidden).for_each(|row| add(row, &bias)));
-        });
+        kept.inner.par_chunks_mut(ROWS * 3 * hidden).for_each(|rows| add_to_rows(rows, &bias));
 
         let lengths = || sequences.iter().map(|sequence| sequence.length);
         let contexts = pieces(&mut kept.context, lengths().map(|length| length * hidden));
@@ -153,7 +151,7 @@ impl CustomOp1 for AttentionBlock {
             sequence.attend_backward(inner, probabilities, context, gradient);
         });
 
-        add_rows(&inner_gradient, inner_bias);
+        add_row_sums(&inner_gradient, inner_bias);
         let inner_gradient = Matrix::new(&inner_gradient, 3 * hidden);
         with_values(input, |input| inner.add_product(inner_gradient.transposed(), Matrix::new(input, hidden)))?;
         let mut target = MatrixMut::new(&mut input_gradient, hidden);
@@ -193,11 +191,11 @@ impl Sequence {
             let (query, key) = (self.part(inner, 0, head), self.part(inner, 1, head));
             let mut scores = MatrixMut::new(probabilities, self.length);
             multiply(&mut scores, Target::Set, query, key.transposed(), self.scale(), Threads::One);
-            vectorised(|| probabilities.chunks_exact_mut(self.length).for_each(softmax));
+            softmax_rows(probabilities, self.length);
             let weights = if self.dropout.is_off() {
                 &*probabilities
             } else {
-                self.drop(head, probabilities, &mut dropped);
+                drop_some(probabilities, &mut dropped, self.mask(head));
                 &dropped
             };
             let target = &mut context[head * self.head_size..];
@@ -214,7 +212,7 @@ impl Sequence {
         for (head, probabilities) in probabilities.chunks_exact(square).enumerate() {
             let context = &context[head * self.head_size..];
             let context = Matrix::strided(context, self.length, self.head_size, self.hidden());
-            self.drop(head, probabilities, &mut dropped);
+            drop_some(probabilities, &mut dropped, self.mask(head));
             let weights = Matrix::new(&dropped, self.length);
             multiply(
                 &mut self.part_mut(gradient, 2, head),
@@ -228,20 +226,7 @@ impl Sequence {
             let value = self.part(inner, 2, head);
             let mut target = MatrixMut::new(&mut scores, self.length);
             multiply(&mut target, Target::Set, context, value.transposed(), 1.0, Threads::One);
-            let first = self.first_probability + head * square;
-            vectorised(|| {
-                let rows = scores.chunks_exact_mut(self.length).zip(probabilities.chunks_exact(self.length));
-                for (row, (scores, probabilities)) in rows.enumerate() {
-                    let first = (first + row * self.length) as u32;
-                    for (place, score) in scores.iter_mut().enumerate() {
-                        *score *= self.dropout.factor(first + place as u32);
-                    }
-                    let mean = dot(scores, probabilities);
-                    for (score, probability) in scores.iter_mut().zip(probabilities) {
-                        *score = probability * (*score - mean);
-                    }
-                }
-            });
+            softmax_backward(&mut scores, probabilities, self.length, self.mask(head));
 
             let scores = Matrix::new(&scores, self.length);
             let (query, key) = (self.part(inner, 0, head), self.part(inner, 1, head));
@@ -251,12 +236,34 @@ impl Sequence {
         }
     }
 
-    fn drop(self, head: usize, probabilities: &[f32], dropped: &mut [f32]) {
-        let first = (self.first_probability + head * self.length * self.length) as u32;
-        vectorised(|| {
-            for (place, (dropped, probability)) in dropped.iter_mut().zip(probabilities).enumerate() {
-                *dropped = probability * self.dropout.factor(first + place as u32);
+    /// The dropout mask of one head, and where in it the head's probabilities begin.
+    fn mask(self, head: usize) -> (Dropout, u32) {
+        (self.dropout, (self.first_probability + head * self.length * self.length) as u32)
+    }
+}
+
+vectorised! {
+    /// The probabilities with a share of them dropped.
+    fn drop_some(probabilities: &[f32], dropped: &mut [f32], mask: (Dropout, u32)) {
+        let (dropout, first) = mask;
+        for place in 0..probabilities.len().min(dropped.len()) {
+            dropped[place] = probabilities[place] * dropout.factor(first + place as u32);
+        }
+    }
+}
+
+vectorised! {
+    /// Turns the gradient of dropped probabilities into that of the scores before softmax.
+    fn softmax_backward(scores: &mut [f32], probabilities: &[f32], length: usize, mask: (Dropout, u32)) {
+        let (dropout, first) = mask;
+        for (place, score) in scores.iter_mut().enumerate() {
+            *score *= dropout.factor(first + place as u32);
+        }
+        for (scores, probabilities) in scores.chunks_exact_mut(length).zip(probabilities.chunks_exact(length)) {
+            let mean = dot(scores, probabilities);
+            for (score, probability) in scores.iter_mut().zip(probabilities) {
+                *score = probability * (*score - mean);
             }
-        });
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::operation::{Kept, with_values};
 use super::packing::PackedBatch;
 use super::parameter::Parameter;
 use super::residual::{Norm, Normalised, ROWS};
-use super::vector::{add, vectorised};
+use super::vector::add;
 use crate::random::Dropout;
 
 /// The block's parameters.
@@ -43,18 +43,13 @@ impl CustomOp1 for EmbeddingBlock {
         let (tokens, places) = (self.batch.tokens(), self.batch.positions());
         let mut kept = Normalised { unit: self.pool.take(tokens.len() * width), inverse: self.pool.take(tokens.len()) };
         let (words, positions, types) = (words.value(), positions.value(), types.value());
-        kept.unit.par_chunks_mut(ROWS * width).zip(tokens.par_chunks(ROWS).zip(places.par_chunks(ROWS))).for_each(
-            |(rows, (tokens, places))| {
-                vectorised(|| {
-                    for (row, (token, place)) in rows.chunks_exact_mut(width).zip(tokens.iter().zip(places)) {
-                        let at = *token as usize * width;
-                        row.copy_from_slice(&words[at..at + width]);
-                        add(row, &positions[place * width..(place + 1) * width]);
-                        add(row, &types[..width]);
-                    }
-                });
-            },
-        );
+        let work = kept.unit.par_chunks_mut(width).zip(tokens.par_iter().zip(&places)).with_min_len(ROWS);
+        work.for_each(|(row, (token, place))| {
+            let at = *token as usize * width;
+            row.copy_from_slice(&words[at..at + width]);
+            add(row, &positions[place * width..(place + 1) * width]);
+            add(row, &types[..width]);
+        });
         let mut output = vec![0.0; tokens.len() * width];
         norm.forward(&mut kept, self.dropout, &mut output);
         self.kept.put(kept);

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::activation::gelu;
+use super::activation::{gelu_rows, gelu_rows_backward};
 use super::buffer::{Buffer, Pool};
 use super::matrix::{Matrix, MatrixMut, Target, Threads, multiply};
 use super::operation::{Kept, tensor, values, with_values};
 use super::parameter::Parameter;
 use super::residual::{Normalised, ROWS, Residual, add_partial};
-use super::vector::{add, vectorised};
 use crate::random::Dropout;
 
 /// The block's parameters.
@@ -67,17 +66,8 @@ impl CustomOp1 for FeedForwardBlock {
         let mut target = MatrixMut::new(&mut kept.slope, wide);
         multiply(&mut target, Target::Set, Matrix::new(input, hidden), weight, 1.0, Threads::All);
         let bias = inner_bias.value();
-        kept.slope.par_chunks_mut(ROWS * wide).zip(kept.active.par_chunks_mut(ROWS * wide)).for_each(
-            |(slope, active)| {
-                vectorised(|| {
-                    for (slope, active) in slope.chunks_exact_mut(wide).zip(active.chunks_exact_mut(wide)) {
-                        for ((slope, active), bias) in slope.iter_mut().zip(active).zip(bias.iter()) {
-                            (*active, *slope) = gelu(*slope + bias);
-                        }
-                    }
-                });
-            },
-        );
+        let work = kept.slope.par_chunks_mut(ROWS * wide).zip(kept.active.par_chunks_mut(ROWS * wide));
+        work.for_each(|(slope, active)| gelu_rows(slope, active, &bias));
 
         let weight = outer.value();
         let weight = Matrix::new(&weight, wide).transposed();
@@ -108,14 +98,7 @@ impl CustomOp1 for FeedForwardBlock {
         let partial: Vec<Vec<f32>> = tasks
             .map(|(gradient, slope)| {
                 let mut sums = vec![0.0; wide];
-                vectorised(|| {
-                    for (gradient, slope) in gradient.chunks_exact_mut(wide).zip(slope.chunks_exact(wide)) {
-                        for (gradient, slope) in gradient.iter_mut().zip(slope) {
-                            *gradient *= slope;
-                        }
-                        add(&mut sums, gradient);
-                    }
-                });
+                gelu_rows_backward(gradient, slope, &mut sums);
                 sums
             })
             .collect();

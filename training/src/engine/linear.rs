@@ -7,8 +7,8 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use super::matrix::{Matrix, MatrixMut, Target, Threads, multiply};
 use super::operation::{tensor, values, with_values};
 use super::parameter::Parameter;
-use super::residual::add_rows;
-use super::vector::add;
+use super::residual::add_row_sums;
+use super::vector::add_to_rows;
 
 /// The layer's parameters.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl CustomOp1 for LinearLayer {
         let mut target = MatrixMut::new(&mut output, outputs);
         multiply(&mut target, Target::Set, Matrix::new(input, inputs), weight, 1.0, Threads::All);
         let bias = bias.value();
-        output.chunks_exact_mut(outputs).for_each(|row| add(row, &bias));
+        add_to_rows(&mut output, &bias);
         Ok((CpuStorage::F32(output), Shape::from((rows, outputs))))
     }
 
@@ -48,7 +48,7 @@ impl CustomOp1 for LinearLayer {
         let (outputs, inputs) = (weight.shape()[0], weight.shape()[1]);
         let mut input_gradient = vec![0.0; input.elem_count()];
         with_values(gradient, |gradient| {
-            add_rows(gradient, bias);
+            add_row_sums(gradient, bias);
             let gradient = Matrix::new(gradient, outputs);
             let mut target = MatrixMut::new(&mut input_gradient, inputs);
             multiply(&mut target, Target::Set, gradient, Matrix::new(&weight.value(), inputs), 1.0, Threads::All);

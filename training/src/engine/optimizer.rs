@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::parameter::{Parameter, Role};
-use super::vector::{dot, vectorised};
+use super::vector::{square_sum, vectorised};
 
 /// Values that one task updates.
 const STRETCH: usize = 1 << 14;
@@ -125,38 +125,37 @@ impl Update {
         let stretches = value.par_chunks_mut(width).zip(gradient.values.par_chunks_mut(width));
         let moments = state.first.par_chunks_mut(width).zip(state.second.par_chunks_mut(width));
         let work = stretches.zip(moments).enumerate().filter(|(row, _)| met.is_none_or(|met| met[*row]));
-        if state.average.is_empty() {
-            work.for_each(|(_, ((value, gradient), (first, second)))| self.stretch(value, gradient, first, second));
-            return;
-        }
-        let averages = state.average.par_chunks_mut(width);
-        let stretches = value.par_chunks_mut(width).zip(gradient.values.par_chunks_mut(width));
-        let moments = state.first.par_chunks_mut(width).zip(state.second.par_chunks_mut(width));
-        let work = stretches.zip(moments).zip(averages).enumerate().filter(|(row, _)| met.is_none_or(|met| met[*row]));
-        work.for_each(|(_, (((value, gradient), (first, second)), average))| {
-            self.stretch(value, gradient, first, second);
-            vectorised(|| {
-                for (average, value) in average.iter_mut().zip(value.iter()) {
-                    *average = (*average - value).mul_add(self.average, *value);
-                }
-            });
-        });
+        work.for_each(|(_, ((value, gradient), (first, second)))| update(self, value, gradient, (first, second)));
+        let averages = value.par_chunks(width).zip(state.average.par_chunks_mut(width)).enumerate();
+        averages
+            .filter(|(row, _)| met.is_none_or(|met| met[*row]))
+            .for_each(|(_, (value, average))| follow(self.average, value, average));
     }
+}
 
-    fn stretch(self, value: &mut [f32], gradient: &mut [f32], first: &mut [f32], second: &mut [f32]) {
+vectorised! {
+    /// Moves a stretch of a parameter, and clears its gradient.
+    fn update(by: Update, value: &mut [f32], gradient: &mut [f32], moments: (&mut [f32], &mut [f32])) {
         const FIRST: f32 = FIRST_DECAY as f32;
         const SECOND: f32 = SECOND_DECAY as f32;
-        vectorised(|| {
-            let moments = first.iter_mut().zip(second.iter_mut());
-            for ((value, gradient), (first, second)) in value.iter_mut().zip(gradient.iter_mut()).zip(moments) {
-                let slope = *gradient * self.clip;
-                *gradient = 0.0;
-                *first = (*first - slope).mul_add(FIRST, slope);
-                *second = (*second - slope * slope).mul_add(SECOND, slope * slope);
-                let scale = second.sqrt().mul_add(self.second_correction, EPSILON);
-                *value = value.mul_add(self.keep, -self.rate * *first / scale);
-            }
-        });
+        let moments = moments.0.iter_mut().zip(moments.1.iter_mut());
+        for ((value, gradient), (first, second)) in value.iter_mut().zip(gradient.iter_mut()).zip(moments) {
+            let slope = *gradient * by.clip;
+            *gradient = 0.0;
+            *first = (*first - slope).mul_add(FIRST, slope);
+            *second = (*second - slope * slope).mul_add(SECOND, slope * slope);
+            let scale = second.sqrt().mul_add(by.second_correction, EPSILON);
+            *value = value.mul_add(by.keep, -by.rate * *first / scale);
+        }
+    }
+}
+
+vectorised! {
+    /// Moves a running average towards the values.
+    fn follow(decay: f32, value: &[f32], average: &mut [f32]) {
+        for (average, value) in average.iter_mut().zip(value) {
+            *average = (*average - value).mul_add(decay, *value);
+        }
     }
 }
 
@@ -168,7 +167,7 @@ fn global_norm(parameters: &[&Parameter]) -> f64 {
         let stretches = gradient.values.par_chunks(stretch(parameter)).enumerate();
         let sums: Vec<f64> = stretches
             .map(|(row, values)| match met.is_none_or(|met| met[row]) {
-                true => f64::from(vectorised(|| dot(values, values))),
+                true => f64::from(square_sum(values)),
                 false => 0.0,
             })
             .collect();

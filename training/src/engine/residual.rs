@@ -1,10 +1,11 @@
 //! Layer norm, and the end that attention and feed-forward blocks share: bias, dropout, residual sum, layer norm.
 
+use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
 use super::buffer::Buffer;
 use super::parameter::Parameter;
-use super::vector::{add, dot, sum, vectorised};
+use super::vector::{add, add_rows, dot, run, sum};
 use crate::random::Dropout;
 
 /// Rows that one task works on; fixed, so that sums over rows do not depend on the number of threads.
@@ -48,24 +49,13 @@ impl Residual {
     /// Writes the block's output. `kept.unit` comes in as the branch's product and goes out normalised.
     pub(super) fn forward(&self, input: &[f32], kept: &mut Normalised, dropout: Dropout, output: &mut [f32]) {
         let (bias, scale, shift) = (self.bias.value(), self.norm.scale.value(), self.norm.shift.value());
-        let width = bias.len();
-        let size = ROWS * width;
-        let tasks = kept.unit.par_chunks_mut(size).zip(kept.inverse.par_chunks_mut(ROWS));
-        let tasks = tasks.zip(output.par_chunks_mut(size)).zip(input.par_chunks(size)).enumerate();
-        tasks.for_each(|(task, (((unit, inverse), output), input))| {
-            vectorised(|| {
-                for (row, inverse) in inverse.iter_mut().enumerate() {
-                    let at = row * width..(row + 1) * width;
-                    let (unit, input) = (&mut unit[at.clone()], &input[at.clone()]);
-                    let first = (task * size + row * width) as u32;
-                    for column in 0..width {
-                        let branch = (unit[column] + bias[column]) * dropout.factor(first + column as u32);
-                        unit[column] = input[column] + branch;
-                    }
-                    *inverse = normalise(unit, self.norm.epsilon);
-                    scale_and_shift(unit, &scale, &shift, &mut output[at]);
-                }
-            });
+        let size = ROWS * bias.len();
+        let work = kept.unit.par_chunks_mut(size).zip(kept.inverse.par_chunks_mut(ROWS));
+        let work = work.zip(output.par_chunks_mut(size)).zip(input.par_chunks(size)).enumerate();
+        work.for_each(|(task, (((unit, inverse), output), input))| {
+            let mask = Mask { dropout, first: task * size };
+            run(Join { unit, input, bias: &bias, mask });
+            run(Forward { unit, inverse, output, scale: &scale, shift: &shift, epsilon: self.norm.epsilon });
         });
     }
 
@@ -82,27 +72,16 @@ impl Residual {
         let scale = self.norm.scale.value();
         let width = scale.len();
         let size = ROWS * width;
-        let tasks = gradient.par_chunks(size).zip(kept.unit.par_chunks(size)).zip(kept.inverse.par_chunks(ROWS));
-        let tasks = tasks.zip(input.par_chunks_mut(size)).zip(branch.par_chunks_mut(size)).enumerate();
-        let partial: Vec<Vec<f32>> = tasks
+        let work = gradient.par_chunks(size).zip(kept.unit.par_chunks(size)).zip(kept.inverse.par_chunks(ROWS));
+        let work = work.zip(input.par_chunks_mut(size)).zip(branch.par_chunks_mut(size)).enumerate();
+        let partial: Vec<Vec<f32>> = work
             .map(|(task, ((((gradient, unit), inverse), input), branch))| {
                 let mut sums = vec![0.0; 3 * width];
-                let (scale_sum, rest) = sums.split_at_mut(width);
-                let (shift_sum, bias_sum) = rest.split_at_mut(width);
-                vectorised(|| {
-                    for (row, inverse) in inverse.iter().enumerate() {
-                        let at = row * width..(row + 1) * width;
-                        let (gradient, unit) = (&gradient[at.clone()], &unit[at.clone()]);
-                        let (input, branch) = (&mut input[at.clone()], &mut branch[at]);
-                        normalise_backward(gradient, unit, *inverse, &scale, input);
-                        add_norm_gradients(gradient, unit, scale_sum, shift_sum);
-                        let first = (task * size + row * width) as u32;
-                        for column in 0..width {
-                            branch[column] = input[column] * dropout.factor(first + column as u32);
-                        }
-                        add(bias_sum, branch);
-                    }
-                });
+                let (norm, bias) = sums.split_at_mut(2 * width);
+                run(Backward { gradient, unit, inverse, scale: &scale, input, sums: norm });
+                branch.copy_from_slice(input);
+                run(Mask { dropout, first: task * size }.over(branch));
+                add_rows(bias, branch);
                 sums
             })
             .collect();
@@ -111,25 +90,14 @@ impl Residual {
 }
 
 impl Norm {
-    /// `layer_norm(unit)`, then dropout. `kept.unit` comes in raw and goes out normalised.
+    /// `dropout(layer_norm(unit))`. `kept.unit` comes in raw and goes out normalised.
     pub(super) fn forward(&self, kept: &mut Normalised, dropout: Dropout, output: &mut [f32]) {
         let (scale, shift) = (self.scale.value(), self.shift.value());
-        let width = scale.len();
-        let size = ROWS * width;
-        let tasks = kept.unit.par_chunks_mut(size).zip(kept.inverse.par_chunks_mut(ROWS));
-        tasks.zip(output.par_chunks_mut(size)).enumerate().for_each(|(task, ((unit, inverse), output))| {
-            vectorised(|| {
-                for (row, inverse) in inverse.iter_mut().enumerate() {
-                    let at = row * width..(row + 1) * width;
-                    let (unit, output) = (&mut unit[at.clone()], &mut output[at]);
-                    *inverse = normalise(unit, self.epsilon);
-                    scale_and_shift(unit, &scale, &shift, output);
-                    let first = (task * size + row * width) as u32;
-                    for (column, value) in output.iter_mut().enumerate() {
-                        *value *= dropout.factor(first + column as u32);
-                    }
-                }
-            });
+        let size = ROWS * scale.len();
+        let work = kept.unit.par_chunks_mut(size).zip(kept.inverse.par_chunks_mut(ROWS));
+        work.zip(output.par_chunks_mut(size)).enumerate().for_each(|(task, ((unit, inverse), output))| {
+            run(Forward { unit, inverse, output, scale: &scale, shift: &shift, epsilon: self.epsilon });
+            run(Mask { dropout, first: task * size }.over(output));
         });
     }
 
@@ -138,26 +106,15 @@ impl Norm {
         let scale = self.scale.value();
         let width = scale.len();
         let size = ROWS * width;
-        let tasks = gradient.par_chunks(size).zip(kept.unit.par_chunks(size)).zip(kept.inverse.par_chunks(ROWS));
-        let partial: Vec<Vec<f32>> = tasks
+        let work = gradient.par_chunks(size).zip(kept.unit.par_chunks(size)).zip(kept.inverse.par_chunks(ROWS));
+        let partial: Vec<Vec<f32>> = work
             .zip(input.par_chunks_mut(size))
             .enumerate()
             .map(|(task, (((gradient, unit), inverse), input))| {
+                let mut dropped = gradient.to_vec();
+                run(Mask { dropout, first: task * size }.over(&mut dropped));
                 let mut sums = vec![0.0; 2 * width];
-                let mut dropped = vec![0.0; width];
-                let (scale_sum, shift_sum) = sums.split_at_mut(width);
-                vectorised(|| {
-                    for (row, inverse) in inverse.iter().enumerate() {
-                        let at = row * width..(row + 1) * width;
-                        let (gradient, unit) = (&gradient[at.clone()], &unit[at.clone()]);
-                        let first = (task * size + row * width) as u32;
-                        for column in 0..width {
-                            dropped[column] = gradient[column] * dropout.factor(first + column as u32);
-                        }
-                        normalise_backward(&dropped, unit, *inverse, &scale, &mut input[at]);
-                        add_norm_gradients(&dropped, unit, scale_sum, shift_sum);
-                    }
-                });
+                run(Backward { gradient: &dropped, unit, inverse, scale: &scale, input, sums: &mut sums });
                 sums
             })
             .collect();
@@ -166,13 +123,13 @@ impl Norm {
 }
 
 /// Adds each row of `values` to a bias' gradient.
-pub(super) fn add_rows(values: &[f32], bias: &Parameter) {
+pub(super) fn add_row_sums(values: &[f32], bias: &Parameter) {
     let width = bias.len();
     let partial: Vec<Vec<f32>> = values
         .par_chunks(ROWS * width)
         .map(|rows| {
             let mut sums = vec![0.0; width];
-            vectorised(|| rows.chunks_exact(width).for_each(|row| add(&mut sums, row)));
+            add_rows(&mut sums, rows);
             sums
         })
         .collect();
@@ -190,44 +147,126 @@ pub(super) fn add_partial<const N: usize>(partial: &[Vec<f32>], parameters: [&Pa
     }
 }
 
-#[inline(always)]
-fn normalise(row: &mut [f32], epsilon: f32) -> f32 {
-    let count = row.len() as f32;
-    let mean = sum(row) / count;
-    for value in row.iter_mut() {
-        *value -= mean;
-    }
-    let inverse = 1.0 / (dot(row, row) / count + epsilon).sqrt();
-    for value in row.iter_mut() {
-        *value *= inverse;
-    }
-    inverse
+/// A dropout mask, from a place on.
+#[derive(Clone, Copy)]
+struct Mask {
+    dropout: Dropout,
+    first: usize,
 }
 
-#[inline(always)]
-fn scale_and_shift(unit: &[f32], scale: &[f32], shift: &[f32], output: &mut [f32]) {
-    for column in 0..unit.len() {
-        output[column] = unit[column].mul_add(scale[column], shift[column]);
+impl Mask {
+    fn over(self, values: &mut [f32]) -> Masked<'_> {
+        Masked { mask: self, values }
     }
 }
 
-#[inline(always)]
-fn normalise_backward(gradient: &[f32], unit: &[f32], inverse: f32, scale: &[f32], input: &mut [f32]) {
-    let count = gradient.len() as f32;
-    for column in 0..gradient.len() {
-        input[column] = gradient[column] * scale[column];
-    }
-    let mean = sum(input) / count;
-    let along = dot(input, unit) / count;
-    for column in 0..gradient.len() {
-        input[column] = inverse * (input[column] - mean - unit[column] * along);
+/// Kernel: applies a mask.
+struct Masked<'a> {
+    mask: Mask,
+    values: &'a mut [f32],
+}
+
+impl NullaryFnOnce for Masked<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Mask { dropout, first } = self.mask;
+        if dropout.is_off() {
+            return;
+        }
+        let first = first as u32;
+        for place in 0..self.values.len() {
+            self.values[place] *= dropout.factor(first + place as u32);
+        }
     }
 }
 
-#[inline(always)]
-fn add_norm_gradients(gradient: &[f32], unit: &[f32], scale: &mut [f32], shift: &mut [f32]) {
-    for column in 0..gradient.len() {
-        scale[column] = gradient[column].mul_add(unit[column], scale[column]);
-        shift[column] += gradient[column];
+/// Kernel: `unit = input + mask(unit + bias)`.
+struct Join<'a> {
+    unit: &'a mut [f32],
+    input: &'a [f32],
+    bias: &'a [f32],
+    mask: Mask,
+}
+
+impl NullaryFnOnce for Join<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let width = self.bias.len();
+        let rows = self.unit.chunks_exact_mut(width).zip(self.input.chunks_exact(width));
+        for (row, (unit, input)) in rows.enumerate() {
+            let first = (self.mask.first + row * width) as u32;
+            for column in 0..width {
+                let factor = self.mask.dropout.factor(first + column as u32);
+                unit[column] = (unit[column] + self.bias[column]).mul_add(factor, input[column]);
+            }
+        }
+    }
+}
+
+/// Kernel: layer norm of each row; `unit` goes out normalised.
+struct Forward<'a> {
+    unit: &'a mut [f32],
+    inverse: &'a mut [f32],
+    output: &'a mut [f32],
+    scale: &'a [f32],
+    shift: &'a [f32],
+    epsilon: f32,
+}
+
+impl NullaryFnOnce for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let width = self.scale.len();
+        let rows = self.unit.chunks_exact_mut(width).zip(self.output.chunks_exact_mut(width));
+        for ((unit, output), inverse) in rows.zip(self.inverse) {
+            let mean = sum(unit) / width as f32;
+            for value in unit.iter_mut() {
+                *value -= mean;
+            }
+            *inverse = 1.0 / (dot(unit, unit) / width as f32 + self.epsilon).sqrt();
+            for column in 0..width {
+                unit[column] *= *inverse;
+                output[column] = unit[column].mul_add(self.scale[column], self.shift[column]);
+            }
+        }
+    }
+}
+
+/// Kernel: layer norm's backward pass. `sums` are those of scale, then shift.
+struct Backward<'a> {
+    gradient: &'a [f32],
+    unit: &'a [f32],
+    inverse: &'a [f32],
+    scale: &'a [f32],
+    input: &'a mut [f32],
+    sums: &'a mut [f32],
+}
+
+impl NullaryFnOnce for Backward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let width = self.scale.len();
+        let (scale_sum, shift_sum) = self.sums.split_at_mut(width);
+        let rows = self.gradient.chunks_exact(width).zip(self.unit.chunks_exact(width));
+        for ((gradient, unit), (input, inverse)) in rows.zip(self.input.chunks_exact_mut(width).zip(self.inverse)) {
+            for column in 0..width {
+                input[column] = gradient[column] * self.scale[column];
+                scale_sum[column] = gradient[column].mul_add(unit[column], scale_sum[column]);
+                shift_sum[column] += gradient[column];
+            }
+            let mean = sum(input) / width as f32;
+            let along = dot(input, unit) / width as f32;
+            for column in 0..width {
+                input[column] = inverse * (input[column] - mean - unit[column] * along);
+            }
+        }
     }
 }

@@ -3,10 +3,70 @@
 /// Lanes that sums are taken in; sixteen 32-bit floats fill an AVX-512 register.
 const LANES: usize = 16;
 
-/// Runs `work` in a version compiled for this machine's vector unit.
+/// Runs a kernel in the version that was compiled for this machine's vector unit.
+///
+/// A kernel is a struct of its arguments whose `call` is `#[inline(always)]`. A closure would do as well, were it not that the
+/// compiler may then leave its body outside, where fused multiply-add is a function call.
 #[inline]
-pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(work)
+pub(super) fn run<K: pulp::NullaryFnOnce>(kernel: K) -> K::Output {
+    pulp::Arch::new().dispatch(kernel)
+}
+
+/// Defines a function whose body is a kernel for [`run`].
+macro_rules! vectorised {
+    ($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $output:ty)? $body:block) => {
+        $(#[$attribute])*
+        $visibility fn $name($($argument: $type),*) $(-> $output)? {
+            struct Kernel<T>(T);
+            impl pulp::NullaryFnOnce for Kernel<($($type,)*)> {
+                type Output = $crate::engine::vector::vectorised!(@output $($output)?);
+
+                #[inline(always)]
+                fn call(self) -> Self::Output {
+                    let Kernel(($($argument,)*)) = self;
+                    $body
+                }
+            }
+            $crate::engine::vector::run(Kernel(($($argument,)*)))
+        }
+    };
+    (@output) => { () };
+    (@output $output:ty) => { $output };
+}
+pub(super) use vectorised;
+
+vectorised! {
+    /// Adds each row of `rows` to `sums`.
+    pub(super) fn add_rows(sums: &mut [f32], rows: &[f32]) {
+        for row in rows.chunks_exact(sums.len()) {
+            add(sums, row);
+        }
+    }
+}
+
+vectorised! {
+    /// Adds `addend` to each row of `rows`.
+    pub(super) fn add_to_rows(rows: &mut [f32], addend: &[f32]) {
+        for row in rows.chunks_exact_mut(addend.len()) {
+            add(row, addend);
+        }
+    }
+}
+
+vectorised! {
+    /// The sum of squares.
+    pub(super) fn square_sum(values: &[f32]) -> f32 {
+        dot(values, values)
+    }
+}
+
+vectorised! {
+    /// Turns each row of scores into probabilities.
+    pub(super) fn softmax_rows(rows: &mut [f32], width: usize) {
+        for row in rows.chunks_exact_mut(width) {
+            softmax(row);
+        }
+    }
 }
 
 /// The sum, in an order of its own that is always the same.
@@ -55,18 +115,21 @@ pub(super) fn exp(x: f32) -> f32 {
     let part = whole.mul_add(-0.693_359_4, bounded);
     let part = whole.mul_add(2.121_944_4e-4, part);
     // Taylor's series around 0; |part| is at most ln 2 / 2.
-    let series = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0]
-        .into_iter()
-        .fold(1.0 / 5040.0, |sum: f32, factor| sum.mul_add(part, factor));
+    let mut series = 1.0f32 / 5040.0;
+    for factor in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        series = series.mul_add(part, factor);
+    }
     let power = f32::from_bits(shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23);
     if x < -87.0 { 0.0 } else { series * power }
 }
 
 /// Turns scores into probabilities, in place.
 #[inline(always)]
-pub(super) fn softmax(scores: &mut [f32]) {
-    let highest =
-        scores.iter().copied().fold(f32::NEG_INFINITY, |highest, score| if score > highest { score } else { highest });
+fn softmax(scores: &mut [f32]) {
+    let mut highest = f32::NEG_INFINITY;
+    for &score in scores.iter() {
+        highest = if score > highest { score } else { highest };
+    }
     for score in scores.iter_mut() {
         *score = exp(*score - highest);
     }
@@ -98,10 +161,8 @@ mod tests {
         let values: Vec<f32> = (0..77).map(|index| (index as f32 * 0.7).sin()).collect();
         let plain: f64 = values.iter().copied().map(f64::from).sum();
         let squares: f64 = values.iter().map(|value| f64::from(*value).powi(2)).sum();
-        vectorised(|| {
-            assert!((f64::from(sum(&values)) - plain).abs() < 1e-5);
-            assert!((f64::from(dot(&values, &values)) - squares).abs() < 1e-4);
-        });
+        assert!((f64::from(sum(&values)) - plain).abs() < 1e-5);
+        assert!((f64::from(square_sum(&values)) - squares).abs() < 1e-4);
     }
 
     #[test]
