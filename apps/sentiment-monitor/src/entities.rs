@@ -238,8 +238,8 @@ impl CompanyDictionary {
                 line,
             });
         } else {
-            // A phrase that is no company goes before a name that claims the same words.
-            rivals.insert(if spelling.company.is_none() { 0 } else { rivals.len() }, spelling);
+            // A phrase that is no company gives way to a company of that very name.
+            rivals.insert(if spelling.company.is_some() { 0 } else { rivals.len() }, spelling);
         }
     }
 }

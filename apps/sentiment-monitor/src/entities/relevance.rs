@@ -57,16 +57,29 @@ pub fn relevance(place: &Place) -> f32 {
 }
 
 /// Verbs of analysts and rating agencies about someone else.
-const RATING_VERBS: [&str; 6] = ["downgrades", "downgraded", "upgrades", "upgraded", "initiates", "reinstates"];
+const RATING_VERBS: &[&str] = &["downgrades", "downgraded", "upgrades", "upgraded", "initiates", "reinstates"];
 
 /// Verbs that are an analyst's only where the headline speaks of ratings.
-const CHANGING_VERBS: [&str; 14] = [
-    "cuts", "cut", "raises", "raise", "ups", "lowers", "lower", "lifts", "trims", "adds", "removes", "puts", "starts",
+const CHANGING_VERBS: &[&str] = &[
+    "cuts",
+    "cut",
+    "raises",
+    "raise",
+    "ups",
+    "lowers",
+    "lower",
+    "lifts",
+    "trims",
+    "adds",
+    "removes",
+    "puts",
+    "starts",
     "resumes",
+    "withdraws",
 ];
 
 /// Words of a headline about ratings.
-const RATING_WORDS: [&str; 18] = [
+const RATING_WORDS: &[&str] = &[
     "rating",
     "ratings",
     "outlook",

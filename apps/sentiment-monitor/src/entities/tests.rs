@@ -58,6 +58,7 @@ fn names_in_headlines() {
     check("NESTLÉ and Nestle", &["Nestle"]);
     check("Long $AAPL, short $tsla, paid $7203", &["Apple", "Tesla"]);
     check("People's Bank of China drains cash", &[]);
+    check("Deutsche Telekom and Deutsche Bank", &["Deutsche Telekom", "Deutsche Bank"]);
 }
 
 #[test]
@@ -76,6 +77,13 @@ fn case_rules_and_markers() {
     check("BOXER SHORTS recalled", &[]);
     check("Boxer Shorts Co sold", &["Boxer Shorts Co"]);
     check("Boxer sells shorts", &["Boxer"]);
+    for rows in ["Acme,,!Acme Rail\nAcme Rail,,\n", "Acme Rail,,\nAcme,,!Acme Rail\n"] {
+        assert_eq!(
+            names(&dictionary(rows), "Acme Rail"),
+            ["Acme Rail"],
+            "a phrase gives way to a company of that name"
+        );
+    }
 }
 
 #[test]
