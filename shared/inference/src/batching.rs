@@ -30,11 +30,13 @@ pub struct BatchingConfig {
     pub max_age_ms: u64,
     /// Blocks of texts that wait in the queue; a caller waits when it is full.
     pub queue_blocks: usize,
+    /// Texts at least whose scores are kept for equal ones to come; 0 keeps none.
+    pub recent_texts: usize,
 }
 
 impl Default for BatchingConfig {
     fn default() -> Self {
-        Self { max_tokens: 1024, max_rows: 64, max_age_ms: 1, queue_blocks: 16 }
+        Self { max_tokens: 1024, max_rows: 64, max_age_ms: 1, queue_blocks: 16, recent_texts: 4096 }
     }
 }
 

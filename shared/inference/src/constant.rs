@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::Model;
 use crate::error::InferenceError;
 use crate::heads::Head;
 use crate::scores::Scores;
-use crate::Model;
 
 /// Gives every text the same probabilities, evenly spread over each head's labels.
 #[derive(Debug, Clone)]

@@ -103,8 +103,8 @@ struct Config {
 
 impl Config {
     fn read(path: &Path) -> Result<Self, InferenceError> {
-        let text = fs::read_to_string(path)
-            .map_err(|source| InferenceError::Unreadable { path: path.to_owned(), source })?;
+        let text =
+            fs::read_to_string(path).map_err(|source| InferenceError::Unreadable { path: path.to_owned(), source })?;
         serde_json::from_str(&text)
             .map_err(|error| InferenceError::Config { path: path.to_owned(), message: error.to_string() })
     }
@@ -113,7 +113,9 @@ impl Config {
     fn heads(&self, path: &Path) -> Result<Arc<[Head]>, InferenceError> {
         let invalid = |message: String| InferenceError::Config { path: path.to_owned(), message };
         let Some(named) = &self.id2label else {
-            return Err(invalid("id2label is missing: this is an encoder without a classifier; train one on it".into()));
+            return Err(invalid(
+                "id2label is missing: this is an encoder without a classifier; train one on it".into(),
+            ));
         };
         let labels = (0..named.len())
             .map(|id| named.get(&id.to_string()).cloned())
@@ -129,11 +131,16 @@ impl Config {
         if heads.is_empty() || heads.iter().any(|head| head.labels.is_empty()) {
             return Err(invalid("heads must name at least one head, each with labels".into()));
         }
-        let of_heads = heads.iter().flat_map(|head| &head.labels);
-        if !of_heads.clone().eq(&labels) {
+        let of_heads: Vec<(&str, &str)> =
+            heads.iter().flat_map(|head| head.labels.iter().map(|label| (&*head.name, &**label))).collect();
+        // Where heads share a label, id2label tells them apart: `topic: other`.
+        let agrees = |(own, (head, label)): (&Arc<str>, &(&str, &str))| {
+            **own == **label || own.split_once(": ") == Some((head, label))
+        };
+        if labels.len() != of_heads.len() || !labels.iter().zip(&of_heads).all(agrees) {
             return Err(invalid(format!(
-                "the labels of heads, in order, must be those of id2label; heads have {:?}, id2label has {labels:?}",
-                of_heads.collect::<Vec<_>>()
+                "the labels of heads, in order, must be those of id2label; heads have {of_heads:?}, \
+                 id2label has {labels:?}"
             )));
         }
         Ok(heads.clone().into())

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
+use crate::Model;
 use crate::backend::{self, Backend, BackendConfig};
 use crate::batching::{BatchLimits, BatchingConfig, TokenBatch};
 use crate::directory::ModelDirectory;
@@ -11,7 +12,6 @@ use crate::error::InferenceError;
 use crate::heads::{self, Head};
 use crate::scores::Scores;
 use crate::tokenizer::{TextTokenizer, Tokens};
-use crate::Model;
 
 /// A text classifier from a model directory.
 pub struct EncoderModel {

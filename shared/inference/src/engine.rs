@@ -3,13 +3,15 @@
 //! Callers hand in blocks of texts. The tokeniser thread puts them into a pool of pending texts, equal ones once. The
 //! model thread takes from the pool what makes a full batch of like length around the text that has waited longest, so
 //! that no text starves and the next batch is ready, tokenised, when the last one ends. Blocks of several callers mix in
-//! a batch; a block is answered when its last text is.
+//! a batch; a block is answered when its last text is. The scores of the last texts are kept for a while, since feeds
+//! repeat themselves.
 //!
 //! A swap stands in the queue like a block: what was handed in before it is scored by the old model, what came after by
 //! the new one, so every block has one version.
 
 mod block;
 mod pool;
+mod recent;
 mod threads;
 
 use std::sync::{Arc, PoisonError};
@@ -73,9 +75,11 @@ enum Request {
 impl Engine {
     /// Starts the threads. Fails on limits of zero, and where the system gives no thread.
     pub fn spawn(model: Box<dyn Model>, config: &BatchingConfig) -> Result<Self, InferenceError> {
-        let pool = Arc::new(Pool::new(config.limits()?, config.max_age()));
+        let identity = Identity::of(&*model);
+        let pool = Pool::new(config.limits()?, config.max_age(), config.recent_texts, identity.clone());
+        let pool = Arc::new(pool);
         let (queue, requests) = mpsc::channel(config.queue_blocks);
-        let (identity_sender, identity) = watch::channel(Identity::of(&*model));
+        let (identity_sender, identity) = watch::channel(identity);
         let (stopped_sender, stopped) = watch::channel(None);
         let threads = threads::spawn(model, &pool, requests, identity_sender, stopped_sender)?;
         let shared = Shared { queue: Some(queue), threads: threads.into(), identity, stopped, pool };

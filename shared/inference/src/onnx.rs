@@ -17,8 +17,7 @@ use crate::error::InferenceError;
 impl ModelProto {
     /// Reads a model; a file that is cut short or of another format is an error.
     pub fn read(path: &Path) -> Result<Self, InferenceError> {
-        let bytes =
-            fs::read(path).map_err(|source| InferenceError::Unreadable { path: path.to_owned(), source })?;
+        let bytes = fs::read(path).map_err(|source| InferenceError::Unreadable { path: path.to_owned(), source })?;
         let unreadable = |reason: String| InferenceError::OnnxUnreadable { path: path.to_owned(), reason };
         if bytes.is_empty() {
             return Err(unreadable("the file is empty".to_owned()));

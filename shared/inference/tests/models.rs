@@ -3,11 +3,12 @@
 //! `training` holds that its exporter writes this very `model.onnx`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use foundation::parts::Part;
 use inference::{
-    BackendChoice, BackendConfig, BatchLimits, BatchingConfig, EncoderModel, Engine, Model as _, ModelDirectory,
-    Scores, TextTokenizer,
+    Backend, BackendChoice, BackendConfig, BatchLimits, BatchingConfig, EncoderModel, Engine, InferenceError,
+    Model as _, ModelDirectory, Scores, TextTokenizer, TokenBatch,
 };
 use ndarray::Array2;
 use serde::Deserialize;
@@ -129,6 +130,47 @@ async fn an_engine_gives_the_scores_of_the_model() {
         assert!(distance(by_engine, by_model) < 1e-5);
         assert!((by_engine.head(0).iter().sum::<f32>() - 1.0).abs() < 1e-5);
     }
+}
+
+/// Counts the rows that reach the back end, and shifts all logits of the first label.
+struct Counting {
+    inner: Box<dyn Backend>,
+    rows: Arc<AtomicUsize>,
+    shift: f32,
+}
+
+impl Backend for Counting {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn run(&mut self, batch: &TokenBatch) -> Result<Array2<f32>, InferenceError> {
+        self.rows.fetch_add(batch.rows(), Ordering::Relaxed);
+        let mut logits = self.inner.run(batch)?;
+        logits.column_mut(0).mapv_inplace(|logit| logit + self.shift);
+        Ok(logits)
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_was_scored_a_moment_ago_is_not_scored_again_by_the_same_model() {
+    let rows = Arc::new(AtomicUsize::new(0));
+    let model = |version: &str, shift: f32| {
+        let directory = ModelDirectory::open(FIXTURE).unwrap();
+        let config = BackendConfig { backend: BackendChoice::Tract, ..BackendConfig::default() };
+        let inner = inference::backend::load(&directory, &config).unwrap();
+        let backend = Counting { inner, rows: rows.clone(), shift };
+        Box::new(EncoderModel::with_backend(&directory, version, Box::new(backend)).unwrap())
+    };
+    let engine = Engine::spawn(model("1", 0.0), &BatchingConfig::default()).unwrap();
+    let texts = || vec![Arc::from("bank"), Arc::from("profit")];
+    let first = engine.score_block(texts()).await.unwrap();
+    assert_eq!(engine.score_block(texts()).await.unwrap(), first);
+    assert_eq!(rows.load(Ordering::Relaxed), 2);
+    engine.swap(model("2", 1.0)).await.unwrap();
+    let second = engine.score_block(texts()).await.unwrap();
+    assert_eq!((&*second.version, rows.load(Ordering::Relaxed)), ("2", 4));
+    assert!(second.scores[0].head(0)[0] > first.scores[0].head(0)[0], "the new model's scores, not the kept ones");
 }
 
 fn distance(left: &Scores, right: &Scores) -> f32 {

@@ -60,6 +60,18 @@ fn without_heads_there_is_one() {
 }
 
 #[test]
+fn heads_may_share_a_label() {
+    let directory = copy();
+    edit_config(&directory, |config| {
+        config["heads"][1]["labels"][2] = "neutral".into();
+        config["id2label"]["1"] = "sentiment: neutral".into();
+        config["id2label"]["5"] = "topic: neutral".into();
+    });
+    let heads = ModelDirectory::open(directory.path()).unwrap().heads().clone();
+    assert_eq!((heads[0].position("neutral"), heads[1].position("neutral")), (Some(1), Some(2)));
+}
+
+#[test]
 fn a_missing_file_is_named_with_its_mend() {
     for (file, mend) in [(CONFIG, "train again"), (TOKENIZER, "encoder"), (ONNX, "pulsewire export")] {
         let directory = copy();

@@ -9,7 +9,10 @@ use tokio::sync::oneshot;
 
 use crate::Model;
 use crate::batching::BatchLimits;
+use crate::engine::Identity;
 use crate::engine::block::Slot;
+use crate::engine::recent::Recent;
+use crate::scores::Scores;
 use crate::tokenizer::Tokens;
 
 /// Full batches that may wait: the more there are, the closer in length are the texts of a batch.
@@ -51,7 +54,6 @@ pub(super) struct Pool {
     drained: Condvar,
 }
 
-#[derive(Default)]
 struct State {
     /// By text.
     pending: HashMap<Arc<str>, Pending>,
@@ -59,6 +61,9 @@ struct State {
     arrivals: u64,
     oldest: Option<Instant>,
     swap: Option<(Box<dyn Model>, oneshot::Sender<()>)>,
+    /// Whose scores `recent` holds.
+    identity: Identity,
+    recent: Recent,
     /// No text will come any more.
     closed: bool,
     /// No text will be taken any more.
@@ -70,22 +75,33 @@ struct State {
 pub(super) struct Abandoned;
 
 impl Pool {
-    pub(super) fn new(limits: BatchLimits, max_age: Duration) -> Self {
-        Self { limits, max_age, state: Mutex::default(), filled: Condvar::new(), drained: Condvar::new() }
+    pub(super) fn new(limits: BatchLimits, max_age: Duration, recent: usize, identity: Identity) -> Self {
+        let state = State::new(identity, Recent::new(recent));
+        Self { limits, max_age, state: Mutex::new(state), filled: Condvar::new(), drained: Condvar::new() }
     }
 
     pub(super) fn len(&self) -> usize {
         self.lock().pending.len()
     }
 
-    /// Joins a text to an equal one that waits; gives the slot back where there is none.
+    /// Fills the slot if an equal text was scored a moment ago, or joins it to an equal one that waits; gives it back
+    /// where there is neither.
     pub(super) fn join(&self, text: &Arc<str>, slot: Slot) -> Option<Slot> {
-        match self.lock().pending.get_mut(text) {
-            Some(pending) => {
-                pending.slots.push(slot);
-                None
-            }
-            None => Some(slot),
+        let mut state = self.lock();
+        if let Some(pending) = state.pending.get_mut(text) {
+            pending.slots.push(slot);
+            return None;
+        }
+        let Some(scores) = state.recent.get(text) else { return Some(slot) };
+        slot.fill(&scores, &state.identity);
+        None
+    }
+
+    /// Keeps the scores of a batch for equal texts to come.
+    pub(super) fn remember(&self, batch: impl IntoIterator<Item = (Arc<str>, Scores)>) {
+        let mut state = self.lock();
+        for (text, scores) in batch {
+            state.recent.insert(text, scores);
         }
     }
 
@@ -130,7 +146,7 @@ impl Pool {
     /// No text will be taken any more: those that wait are dropped, and their callers get an error.
     pub(super) fn abandon(&self) {
         let mut state = self.lock();
-        *state = State { abandoned: true, ..State::default() };
+        *state = State { abandoned: true, ..State::new(state.identity.clone(), Recent::default()) };
         self.drained.notify_one();
     }
 
@@ -146,12 +162,11 @@ impl Pool {
                     self.drained.notify_one();
                     return Work::Batch(batch);
                 }
-                state = self
-                    .filled
-                    .wait_timeout(state, self.max_age - waited)
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .0;
+                state =
+                    self.filled.wait_timeout(state, self.max_age - waited).unwrap_or_else(PoisonError::into_inner).0;
             } else if let Some((model, done)) = state.swap.take() {
+                state.identity = Identity::of(&*model);
+                state.recent.clear();
                 self.drained.notify_one();
                 return Work::Swap { model, done };
             } else if state.closed {
@@ -177,6 +192,20 @@ impl Pool {
 }
 
 impl State {
+    fn new(identity: Identity, recent: Recent) -> Self {
+        Self {
+            pending: HashMap::new(),
+            tokens: 0,
+            arrivals: 0,
+            oldest: None,
+            swap: None,
+            identity,
+            recent,
+            closed: false,
+            abandoned: false,
+        }
+    }
+
     fn insert(&mut self, text: Arc<str>, tokens: Option<Tokens>, slot: Slot, now: Instant) {
         match self.pending.entry(text) {
             Entry::Occupied(mut entry) => entry.get_mut().slots.push(slot),

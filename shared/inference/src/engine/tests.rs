@@ -60,7 +60,7 @@ fn texts(texts: &[&str]) -> Vec<Arc<str>> {
 }
 
 fn config(max_rows: usize, max_age_ms: u64) -> BatchingConfig {
-    BatchingConfig { max_tokens: 1_000_000, max_rows, max_age_ms, queue_blocks: 4 }
+    BatchingConfig { max_tokens: 1_000_000, max_rows, max_age_ms, queue_blocks: 4, recent_texts: 0 }
 }
 
 #[tokio::test]
@@ -230,7 +230,7 @@ proptest! {
     ) {
         let probe = Probe::new("1");
         let batches = probe.batches.clone();
-        let config = BatchingConfig { max_rows, max_age_ms, queue_blocks, max_tokens: 1000 };
+        let config = BatchingConfig { max_rows, max_age_ms, queue_blocks, max_tokens: 1000, recent_texts: 2 };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let engine = Engine::spawn(Box::new(probe), &config).unwrap();

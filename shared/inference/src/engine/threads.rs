@@ -30,7 +30,10 @@ pub(super) fn spawn(
     stopped: watch::Sender<Option<Arc<str>>>,
 ) -> Result<Vec<JoinHandle<()>>, InferenceError> {
     let start = |name: &'static str, work: Box<dyn FnOnce() + Send>| {
-        thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|source| InferenceError::Thread { name, source })
+        thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(work)
+            .map_err(|source| InferenceError::Thread { name, source })
     };
     let stopped = Arc::new(stopped);
     let tokenizer = model.tokenizer();
@@ -126,7 +129,7 @@ fn run(pool: &Pool, mut model: Box<dyn Model>, identity: &watch::Sender<Identity
     let mut current = Identity::of(&*model);
     loop {
         match pool.take() {
-            Work::Batch(batch) => run_batch(&mut *model, &current, batch),
+            Work::Batch(batch) => run_batch(pool, &mut *model, &current, batch),
             Work::Swap { model: next, done } => {
                 model = next;
                 current = Identity::of(&*model);
@@ -141,9 +144,13 @@ fn run(pool: &Pool, mut model: Box<dyn Model>, identity: &watch::Sender<Identity
     }
 }
 
-fn run_batch(model: &mut dyn Model, identity: &Identity, batch: Vec<Pending>) {
+fn run_batch(pool: &Pool, model: &mut dyn Model, identity: &Identity, batch: Vec<Pending>) {
     match score(model, &batch) {
         Ok(scores) => {
+            // A model that takes texts as they are costs less than a look at what is known.
+            if batch.iter().any(|pending| pending.tokens.is_some()) {
+                pool.remember(batch.iter().map(|pending| pending.text.clone()).zip(scores.iter().cloned()));
+            }
             for (pending, scores) in batch.iter().zip(&scores) {
                 for slot in &pending.slots {
                     slot.fill(scores, identity);
