@@ -1,4 +1,6 @@
 //! How values of ours stand in ClickHouse columns.
+//!
+//! Tuples in tables have no names (`Array(Tuple(String, Float32))`): the client library does not read the types of named ones.
 
 /// Serde for [`foundation::EventTime`] as `DateTime64(3)`: `#[serde(with = "storage::columns::event_time")]`.
 pub mod event_time {

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     error String,
     payload String CODEC(ZSTD(1)),
     key Nullable(String),
-    headers Array(Tuple(name String, value String)),
+    headers Array(Tuple(String, String)),
     inserted_at DateTime64(3, 'UTC')
 ) ENGINE = ReplacingMergeTree
 ORDER BY (topic, `partition`, `offset`)

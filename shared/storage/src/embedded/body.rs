@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use bytes::Bytes;
 use futures::StreamExt as _;
 
@@ -12,9 +12,38 @@ use super::native_frames::FrameReader;
 /// How long a client may be silent in the middle of a body.
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 
+/// The most that is read only to be thrown away.
+const DISCARD_LIMIT: usize = 4 << 30;
+
 /// Reads the body to its end. Nothing of it is used before that, so that a body that breaks off does nothing.
+///
+/// A body that is refused is still read on: a client that is writing sees the connection break, not the answer, if it
+/// comes before the end of what it has to say.
 pub(super) async fn read(body: Body, framed: bool, limit: usize) -> Result<Vec<Bytes>, Exception> {
     let mut stream = body.into_data_stream();
+    let pieces = collect(&mut stream, framed, limit).await;
+    if pieces.is_err() {
+        discard_stream(&mut stream).await;
+    }
+    pieces
+}
+
+/// Reads a body that nobody wants, so that its sender sees the answer.
+pub(super) async fn discard(body: Body) {
+    discard_stream(&mut body.into_data_stream()).await;
+}
+
+async fn discard_stream(stream: &mut BodyDataStream) {
+    let mut left = DISCARD_LIMIT;
+    while let Ok(Some(Ok(piece))) = tokio::time::timeout(SILENCE_LIMIT, stream.next()).await {
+        left = left.saturating_sub(piece.len());
+        if left == 0 {
+            return;
+        }
+    }
+}
+
+async fn collect(stream: &mut BodyDataStream, framed: bool, limit: usize) -> Result<Vec<Bytes>, Exception> {
     let mut frames = framed.then(|| FrameReader::new(limit));
     let mut pieces = Vec::new();
     let mut received = 0usize;

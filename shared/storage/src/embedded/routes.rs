@@ -52,7 +52,10 @@ async fn serve(service: &Service, request: Request) -> Result<Response<Body>, Ex
     if parts.method == Method::GET && fields.is_empty() && parts.uri.path() == "/" {
         return Ok(Response::new(Body::from("Ok.\n")));
     }
-    service.credentials.check(&parts.headers, &fields)?;
+    if let Err(refusal) = service.credentials.check(&parts.headers, &fields) {
+        body::discard(content).await;
+        return Err(refusal);
+    }
     if !matches!(parts.method, Method::GET | Method::POST) {
         let message = format!("{} is not served: send statements by POST, queries by GET too", parts.method);
         return Err(Exception::new(codes::NOT_IMPLEMENTED, message));
