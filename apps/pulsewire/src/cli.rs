@@ -71,10 +71,25 @@ pub(crate) enum Command {
     Setup(commands::setup::SetupCommand),
     /// Tell what is here, what is missing, and the mend
     Doctor(commands::doctor::DoctorCommand),
+    /// Fine-tune an encoder on labelled files and publish it
+    Train(Box<commands::train::TrainCommand>),
+    /// Measure a model on labelled files
+    Evaluate(commands::evaluate::EvaluateCommand),
+    /// Write a model directory with a fresh ONNX file
+    Export(commands::export::ExportCommand),
+    /// List, show, promote and roll back models
+    #[command(subcommand)]
+    Model(commands::model::ModelCommand),
     /// Score a feed, fill ClickHouse and raise alerts, until stopped
-    Monitor(commands::monitor::MonitorCommand),
+    Monitor(Box<commands::monitor::MonitorCommand>),
     /// List the alerts that would have fired on a past feed
-    Backtest(commands::backtest::BacktestCommand),
+    Backtest(Box<commands::backtest::BacktestCommand>),
+    /// Put files on a topic, watch a topic
+    #[command(subcommand)]
+    Feed(commands::feed::FeedCommand),
+    /// List dead letters, send them back
+    #[command(subcommand)]
+    Dlq(commands::dlq::DlqCommand),
     /// Run the embedded ClickHouse, migrate a schema, query
     #[command(subcommand)]
     Store(commands::store::StoreCommand),
@@ -89,6 +104,12 @@ impl Command {
             Self::Demo(command) => command.run(global).await,
             Self::Setup(command) => command.run().await,
             Self::Doctor(command) => command.run().await,
+            Self::Train(command) => command.run(global).await,
+            Self::Evaluate(command) => command.run(global).await,
+            Self::Export(command) => command.run(global).await,
+            Self::Model(command) => command.run(global),
+            Self::Feed(command) => command.run(global).await,
+            Self::Dlq(command) => command.run(global).await,
             Self::Monitor(command) => command.run(global).await,
             Self::Backtest(command) => command.run(global).await,
             Self::Store(command) => command.run(global).await,

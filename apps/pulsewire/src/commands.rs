@@ -3,7 +3,13 @@
 pub(crate) mod backtest;
 pub(crate) mod bench;
 pub(crate) mod demo;
+pub(crate) mod dlq;
 pub(crate) mod doctor;
+pub(crate) mod evaluate;
+pub(crate) mod export;
+pub(crate) mod feed;
+pub(crate) mod model;
 pub(crate) mod monitor;
 pub(crate) mod setup;
 pub(crate) mod store;
+pub(crate) mod train;

@@ -4,11 +4,18 @@ use std::error::Error as StdError;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use alerting::AlertingError;
 use foundation::configuration::ConfigurationError;
 use foundation::parts::PartsError;
 use foundation::{Failure, FailureKind};
+use inference::InferenceError;
+use registry::RegistryError;
+use sentiment_monitor::MonitorError;
 use service::ServiceError;
 use storage::StorageError;
+use streaming::StreamingError;
+use training::TrainingError;
+use training::export::ExportError;
 
 use crate::setup::SetupError;
 use crate::terminal::OutputClosed;
@@ -90,14 +97,26 @@ fn kind_of(cause: &(dyn StdError + 'static)) -> Option<FailureKind> {
     fn known<E: Failure + 'static>(cause: &(dyn StdError + 'static)) -> Option<FailureKind> {
         cause.downcast_ref::<E>().map(Failure::kind)
     }
-    match cause.downcast_ref::<ServiceError>() {
+    // The monitor hands the service's errors through.
+    let service = match cause.downcast_ref::<MonitorError>() {
+        Some(MonitorError::Service(error)) => Some(error),
+        _ => cause.downcast_ref::<ServiceError>(),
+    };
+    match service {
         Some(ServiceError::AddressTaken { .. } | ServiceError::Bind { .. }) => Some(FailureKind::Configuration),
         Some(_) => None,
         None => known::<UsageError>(cause)
             .or_else(|| known::<ConfigurationError>(cause))
             .or_else(|| known::<SetupError>(cause))
             .or_else(|| known::<PartsError>(cause))
-            .or_else(|| known::<StorageError>(cause)),
+            .or_else(|| known::<MonitorError>(cause))
+            .or_else(|| known::<TrainingError>(cause))
+            .or_else(|| known::<ExportError>(cause))
+            .or_else(|| known::<RegistryError>(cause))
+            .or_else(|| known::<InferenceError>(cause))
+            .or_else(|| known::<StreamingError>(cause))
+            .or_else(|| known::<StorageError>(cause))
+            .or_else(|| known::<AlertingError>(cause)),
     }
 }
 

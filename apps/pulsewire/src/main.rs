@@ -3,8 +3,12 @@
 mod cli;
 mod commands;
 mod exit;
+mod labelled;
+mod publication;
+mod samples;
 mod settings;
 mod setup;
+mod store_process;
 mod terminal;
 
 use std::process::ExitCode;

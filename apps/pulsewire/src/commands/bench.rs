@@ -20,7 +20,7 @@ impl BenchCommand {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         match self {
             Self::Pipeline(command) => command.run(global).await,
-            Self::Inference(command) => command.run(global),
+            Self::Inference(command) => command.run(global).await,
         }
     }
 }

@@ -3,6 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use foundation::configuration;
+use sentiment_monitor::MonitorConfig;
+use sentiment_monitor::monitor::{self, Settings};
+use service::Lifecycle;
 
 use crate::cli::Global;
 use crate::settings::{ModelArguments, StoreArguments};
@@ -45,7 +49,29 @@ pub(crate) struct MonitorCommand {
 }
 
 impl MonitorCommand {
-    pub(crate) async fn run(self, _global: &Global) -> anyhow::Result<()> {
-        anyhow::bail!("monitor is not part of this build yet")
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let settings = Settings::new(self.config(global)?)?;
+        let lifecycle = Lifecycle::with_signals(settings.shutdown_deadline())?;
+        monitor::start(settings, &lifecycle).await?;
+        Ok(lifecycle.join().await?)
+    }
+
+    /// The configuration file and the environment, with the flags over them.
+    fn config(self, global: &Global) -> anyhow::Result<MonitorConfig> {
+        let mut overrides: Vec<(String, String)> = Vec::new();
+        let mut set = |key: &str, value: Option<String>| overrides.extend(value.map(|value| (key.to_owned(), value)));
+        set("kafka.connection.brokers", self.brokers);
+        set("kafka.group", self.group);
+        set("rules", self.rules.map(|path| path.display().to_string()));
+        set("companies", self.companies.map(|path| path.display().to_string()));
+        set("http.port", self.metrics_port.map(|port| port.to_string()));
+        set("model.name", self.model.model);
+        set("model.registry", self.model.registry.map(|path| path.display().to_string()));
+        let mut config: MonitorConfig = configuration::load(global.config.as_deref(), &overrides)?;
+        if let Some(topic) = self.topic {
+            config.kafka.topics = vec![topic];
+        }
+        config.store = self.store.resolve(global)?;
+        Ok(config)
     }
 }

@@ -1,0 +1,208 @@
+//! `pulsewire train`: labelled files in, a version in the registry out.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use registry::Alias;
+use training::{Hyperparameters, Split, Task, TrainingRun};
+
+use crate::cli::Global;
+use crate::exit::UsageError;
+use crate::labelled::LabelledArguments;
+use crate::publication::{Publication, train_and_publish};
+use crate::settings::RegistryArguments;
+use crate::terminal::{print_json, print_line, table};
+
+const EXAMPLES: &str = "\
+EXAMPLES:
+  pulsewire train --model news --data headlines.csv --text headline --label sentiment
+  pulsewire train --model news --data Sentences_50Agree.txt --format separated --encoding latin-1 --head sentiment
+  pulsewire train --run finance.toml --seed 2        several heads on one encoder; the file says which
+
+The rows are cleaned and split into 70 % training, 15 % validation, 15 % test. The model is published only if
+ONNX Runtime and tract give the trainer's own logits. It becomes champion if the model has none yet, else
+challenger: `pulsewire model promote` makes it champion.
+
+A run's file:
+  name = \"finance\"
+  [[tasks]]
+  name = \"sentiment\"
+  data = [{ path = \"headlines.csv\", text = \"headline\", label = \"sentiment\" }]
+  [hyperparameters]
+  epochs = 4";
+
+/// Arguments of `train`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct TrainCommand {
+    /// A run's file (TOML), for several heads and for every setting
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "test", "head", "base"])]
+    run: Option<PathBuf>,
+    /// The model's name in the registry
+    #[arg(long, value_name = "NAME", required_unless_present = "run")]
+    model: Option<String>,
+    /// The head's name [default: the label's column]
+    #[arg(long, value_name = "NAME")]
+    head: Option<String>,
+    /// Labelled file to test on, in place of a share of --data
+    #[arg(long, value_name = "FILE")]
+    test: Vec<PathBuf>,
+    /// Folder of the base encoder [default: the one that `pulsewire setup` fetched]
+    #[arg(long, value_name = "DIR")]
+    base: Option<PathBuf>,
+    /// Decides the split, the order of batches, new weights and dropout
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Make the new version champion
+    #[arg(long)]
+    promote: bool,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    labelled: LabelledArguments,
+    #[command(flatten)]
+    fitting: FittingArguments,
+    #[command(flatten)]
+    registry: RegistryArguments,
+}
+
+/// The settings that are changed most.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Fitting")]
+struct FittingArguments {
+    /// The most passes over the data
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+    /// Rows in a step
+    #[arg(long, value_name = "N")]
+    batch_size: Option<usize>,
+    /// AdamW's highest rate
+    #[arg(long, value_name = "RATE")]
+    learning_rate: Option<f64>,
+    /// The most tokens of a text
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<usize>,
+}
+
+impl TrainCommand {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let run = self.training_run()?;
+        let registry = self.registry.open(global)?;
+        let published = tokio::task::block_in_place(|| train_and_publish(&run, &registry, self.promote))?;
+        if self.json { print_json(&published) } else { print_line(render(&published)) }
+    }
+
+    /// The run's file with the flags over it, or a run of one task made of flags.
+    fn training_run(&self) -> anyhow::Result<TrainingRun> {
+        let mut run = match &self.run {
+            Some(path) => TrainingRun::load(path)?,
+            None => self.one_task()?,
+        };
+        run.name = self.model.clone().unwrap_or(run.name);
+        run.seed = self.seed.unwrap_or(run.seed);
+        let (given, settings) = (&self.fitting, &mut run.hyperparameters);
+        settings.epochs = given.epochs.unwrap_or(settings.epochs);
+        settings.batch_size = given.batch_size.unwrap_or(settings.batch_size);
+        settings.learning_rate = given.learning_rate.unwrap_or(settings.learning_rate);
+        settings.max_tokens = given.max_tokens.unwrap_or(settings.max_tokens);
+        run.validate()?;
+        Ok(run)
+    }
+
+    fn one_task(&self) -> anyhow::Result<TrainingRun> {
+        if self.labelled.data.is_empty() {
+            return Err(UsageError("nothing to learn from: name a file with --data, or a run with --run".into()).into());
+        }
+        let task = Task {
+            name: self.head.clone().or_else(|| self.labelled.label.clone()).unwrap_or_else(|| "label".to_owned()),
+            data: self.labelled.sources(),
+            validation: Vec::new(),
+            test: self.labelled.of(&self.test),
+            label_names: self.labelled.label_names.clone(),
+            split: Split::default(),
+        };
+        let (name, base) = (self.model.clone().unwrap_or_default(), self.base.clone());
+        Ok(TrainingRun { name, seed: 17, base, tasks: vec![task], hyperparameters: Hyperparameters::default() })
+    }
+}
+
+fn render(published: &Publication) -> String {
+    let Publication { model, version, alias, parity, report } = published;
+    let mut backends = table(&["back end", "largest |Δlogit|", "allowed"]);
+    for backend in &parity.backends {
+        let (delta, limit) = (format!("{:.1e}", backend.max_abs_delta), format!("{:.0e}", parity.limit));
+        backends.add_row([backend.backend.clone(), delta, limit]);
+    }
+    let onwards = match alias {
+        Alias::Champion => "it is the champion: monitors use it from now on".to_owned(),
+        Alias::Challenger => {
+            format!("it is the challenger; `pulsewire model promote {model}@{version}` puts it to use")
+        }
+    };
+    format!(
+        "{report}\nparity with the trainer on {} texts\n{}\n\npublished as {model}@{version}: {onwards}",
+        parity.texts,
+        backends.trim_fmt()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    #[derive(Debug, clap::Parser)]
+    struct Wrapper {
+        #[command(flatten)]
+        command: TrainCommand,
+    }
+
+    fn run_of(arguments: &[&str]) -> TrainingRun {
+        let all = ["train"].iter().chain(arguments);
+        Wrapper::try_parse_from(all).unwrap().command.training_run().unwrap()
+    }
+
+    #[test]
+    fn flags_make_a_run_of_one_task() {
+        let run = run_of(&[
+            "--model",
+            "news",
+            "--data",
+            "a.txt",
+            "--data",
+            "b.txt",
+            "--label",
+            "mood",
+            "--encoding",
+            "latin-1",
+            "--format",
+            "separated",
+            "--epochs",
+            "2",
+        ]);
+        assert_eq!((run.name.as_str(), run.tasks.len(), run.hyperparameters.epochs), ("news", 1, 2));
+        assert_eq!((run.tasks[0].name.as_str(), run.tasks[0].data.len()), ("mood", 2));
+        assert_eq!(run.tasks[0].data[1].format, Some(training::Format::Separated));
+        assert_eq!(run.tasks[0].data[1].encoding, training::Encoding::Latin1);
+    }
+
+    #[test]
+    fn flags_win_over_a_runs_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.toml");
+        let text = "name = \"finance\"\nseed = 3\n[[tasks]]\nname = \"mood\"\ndata = [{ path = \"a.csv\" }]\n";
+        std::fs::write(&path, text).unwrap();
+        let run = run_of(&["--run", path.to_str().unwrap(), "--seed", "5", "--batch-size", "16"]);
+        assert_eq!((run.name.as_str(), run.seed, run.hyperparameters.batch_size), ("finance", 5, 16));
+    }
+
+    #[test]
+    fn what_cannot_be_learned_from_is_refused() {
+        let parse = |arguments: &[&str]| Wrapper::try_parse_from(["train"].iter().chain(arguments));
+        assert!(parse(&[]).is_err());
+        assert!(parse(&["--run", "a.toml", "--data", "b.csv"]).is_err());
+        assert!(parse(&["--model", "a", "--data", "b.csv", "--format", "xml"]).is_err());
+        assert!(parse(&["--model", "a"]).unwrap().command.training_run().is_err());
+    }
+}

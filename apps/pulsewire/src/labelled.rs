@@ -1,0 +1,59 @@
+//! Flags that point at labelled files, for `train` and `evaluate`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use training::{DataSource, Encoding, Format};
+
+use crate::settings::serde_name;
+
+/// Labelled files, all of one kind.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Data")]
+pub(crate) struct LabelledArguments {
+    /// Labelled file: CSV, TSV, NDJSON, Parquet, or text@label lines (may be given more than once)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: Vec<PathBuf>,
+    /// Column or key of the text [default: text]
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) text: Option<String>,
+    /// Column or key of the label [default: label]
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) label: Option<String>,
+    /// csv, tsv, ndjson, parquet or separated [default: by the file's ending]
+    #[arg(long, value_name = "FORMAT", value_parser = serde_name::<Format>)]
+    pub(crate) format: Option<Format>,
+    /// utf-8 or latin-1
+    #[arg(long, value_name = "NAME", default_value = "utf-8", value_parser = serde_name::<Encoding>)]
+    pub(crate) encoding: Encoding,
+    /// The file has no header: columns are called 1, 2 and so on
+    #[arg(long)]
+    pub(crate) no_header: bool,
+    /// What stands between text and label in a separated file [default: @]
+    #[arg(long, value_name = "CHARACTER")]
+    pub(crate) separator: Option<char>,
+    /// CSV of two columns that names the labels
+    #[arg(long, value_name = "FILE")]
+    pub(crate) label_names: Option<PathBuf>,
+}
+
+impl LabelledArguments {
+    /// The files of `--data`.
+    pub(crate) fn sources(&self) -> Vec<DataSource> {
+        self.of(&self.data)
+    }
+
+    /// Other files of the same kind.
+    pub(crate) fn of(&self, paths: &[PathBuf]) -> Vec<DataSource> {
+        let source = |path: &PathBuf| DataSource {
+            format: self.format,
+            encoding: self.encoding,
+            text: self.text.clone(),
+            label: self.label.clone(),
+            header: !self.no_header,
+            separator: self.separator,
+            ..DataSource::new(path)
+        };
+        paths.iter().map(source).collect()
+    }
+}

@@ -1,0 +1,152 @@
+//! The executable as a shell sees it: exit codes, messages, and `setup` with package clients made here (no network).
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// A home of its own, and a PATH that holds nothing but what a test puts there.
+struct Machine {
+    root: TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("bin")).unwrap();
+        Self { root }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// Installs a program, as a shell script.
+    fn program(&self, name: &str, script: &str) {
+        let path = self.path("bin").join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_pulsewire"))
+            .args(arguments)
+            .current_dir(self.root.path())
+            .env_clear()
+            .env("PATH", self.path("bin"))
+            .env("HOME", self.root.path())
+            .env("PULSEWIRE_CACHE", self.path("cache"))
+            .env("PULSEWIRE_HOME", self.path("home"))
+            .output()
+            .unwrap()
+    }
+
+    fn parts(&self) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.path("cache/parts")) else { return Vec::new() };
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name != ".lock").collect()
+    }
+}
+
+fn check(output: &Output, code: i32, words: &[&str]) {
+    let text = [&output.stdout[..], &output.stderr[..]].concat();
+    let text = String::from_utf8(text).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    for word in words {
+        assert!(text.contains(word), "no {word:?} in: {text}");
+    }
+}
+
+#[test]
+fn help_tells_the_first_commands() {
+    let machine = Machine::new();
+    check(&machine.run(&["--help"]), 0, &["pulsewire demo", "pulsewire setup", "EXIT CODES"]);
+    check(&machine.run(&["store", "sql", "--help"]), 0, &["EXAMPLES:", "--format"]);
+    check(&machine.run(&["--version"]), 0, &["pulsewire 0."]);
+}
+
+#[test]
+fn wrong_usage_and_configuration_end_with_64() {
+    let machine = Machine::new();
+    check(&machine.run(&["store", "sqll"]), 64, &["sqll"]);
+    check(&machine.run(&["setup", "--part", "cuda"]), 64, &["onnxruntime"]);
+    check(&machine.run(&["setup", "--from", "nowhere"]), 64, &["error: --from nowhere"]);
+    fs::write(machine.path("wrong.toml"), "[store]\nurll = \"http://127.0.0.1:1\"\n").unwrap();
+    let wrong = machine.run(&["store", "sql", "SELECT 1", "--config", "wrong.toml"]);
+    check(&wrong, 64, &["wrong.toml:2:1", "urll"]);
+    check(&machine.run(&["store", "sql", "SELECT 1", "--config", "none.toml"]), 64, &["none.toml"]);
+    check(&machine.run(&["store", "sql", "SELECT 1", "--store-url", "127.0.0.1:1"]), 64, &["store.url"]);
+}
+
+#[test]
+fn a_store_out_of_reach_ends_with_75() {
+    let machine = Machine::new();
+    check(&machine.run(&["store", "sql", "SELECT 1", "--store-url", "http://127.0.0.1:1"]), 75, &["error: "]);
+}
+
+#[test]
+fn serving_a_store_without_the_engine_names_the_mend() {
+    let machine = Machine::new();
+    check(&machine.run(&["store", "serve"]), 64, &["ClickHouse engine", "`pulsewire setup`", "PULSEWIRE_CHDB"]);
+}
+
+#[test]
+fn the_doctor_finds_an_empty_machine_wanting() {
+    let machine = Machine::new();
+    check(&machine.run(&["doctor"]), 1, &["MISSING", "pulsewire setup", "pip", "npm"]);
+    let output = machine.run(&["doctor", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["healthy"], false);
+    let missing = answer["findings"].as_array().unwrap().iter().filter(|finding| finding["state"] == "missing");
+    assert!(missing.count() >= 2, "{answer}");
+}
+
+#[test]
+fn setup_without_a_package_client_says_how_to_get_on() {
+    let machine = Machine::new();
+    let output = machine.run(&["setup", "--part", "onnxruntime"]);
+    check(&output, 1, &["pip is not installed", "pip download", "onnxruntime==", "pulsewire setup --from"]);
+    assert!(machine.parts().is_empty());
+}
+
+#[test]
+fn setup_passes_on_what_a_failing_client_said() {
+    let machine = Machine::new();
+    machine.program("pip", "echo 'Network is unreachable' >&2; exit 1");
+    let output = machine.run(&["setup", "--part", "onnxruntime"]);
+    check(&output, 75, &["Network is unreachable", "exit status: 1", "check the network"]);
+    assert!(machine.parts().is_empty());
+}
+
+#[test]
+fn setup_refuses_an_archive_with_another_checksum() {
+    let machine = Machine::new();
+    let archive = wheel_name();
+    machine.program("pip", &format!("printf 'not a wheel' > {archive}"));
+    let output = machine.run(&["setup", "--part", "onnxruntime"]);
+    // The digest of what came, as sha256sum tells it.
+    let found = "e7dc6be13be0055dd03d1fe10caf78db0daa6327eb1f5b08c3e2dc8c06431cd2";
+    check(&output, 1, &["is refused: expected sha256", found, "(11 bytes)"]);
+    assert!(machine.parts().is_empty(), "{:?}", machine.parts());
+}
+
+#[test]
+fn a_setup_that_was_killed_leaves_nothing_that_counts() {
+    let machine = Machine::new();
+    let archive = wheel_name();
+    machine.program("pip", &format!("printf half > {archive}; kill -9 $PPID"));
+    assert_eq!(machine.run(&["setup", "--part", "onnxruntime"]).status.code(), None);
+    assert!(machine.parts().iter().all(|name| name.starts_with(".incoming-")) && !machine.parts().is_empty());
+    check(&machine.run(&["setup", "--part", "onnxruntime", "--offline"]), 1, &["--offline"]);
+    assert!(machine.parts().is_empty(), "{:?}", machine.parts());
+}
+
+/// The archive that the pins name.
+fn wheel_name() -> String {
+    let pins = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/parts.toml")).unwrap();
+    let line = pins.lines().find(|line| line.starts_with("file = \"onnxruntime-")).unwrap();
+    line.split('"').nth(1).unwrap().to_owned()
+}
