@@ -123,12 +123,13 @@ pub struct TokenBatch {
 }
 
 impl TokenBatch {
-    /// Pads texts to the longest of them.
+    /// Pads texts to the longest of them. A text without any token counts as one of padding, which no model may see alone.
     pub fn new(texts: &[&Tokens]) -> Self {
-        let width = texts.iter().map(|tokens| tokens.len()).max().unwrap_or(0);
+        let width = texts.iter().map(|tokens| tokens.len()).max().unwrap_or(0).max(1);
         let mut input_ids = Array2::zeros((texts.len(), width));
         let mut attention_mask = Array2::zeros((texts.len(), width));
         for (row, tokens) in texts.iter().enumerate() {
+            attention_mask[(row, 0)] = 1;
             for (column, id) in tokens.ids().iter().enumerate() {
                 input_ids[(row, column)] = i64::from(*id);
                 attention_mask[(row, column)] = 1;
@@ -207,5 +208,7 @@ mod tests {
         assert_eq!(batch.input_ids, ndarray::array![[7, 8, 9], [5, 0, 0]]);
         assert_eq!(batch.attention_mask, ndarray::array![[1, 1, 1], [1, 0, 0]]);
         assert_eq!(batch.token_type_ids, ndarray::Array2::<i64>::zeros((2, 3)));
+        let batch = TokenBatch::new(&[&Tokens::new([])]);
+        assert_eq!((batch.input_ids, batch.attention_mask), (ndarray::array![[0]], ndarray::array![[1]]));
     }
 }

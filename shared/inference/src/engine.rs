@@ -12,6 +12,7 @@
 mod block;
 mod pool;
 mod recent;
+mod statistics;
 mod threads;
 
 use std::sync::{Arc, PoisonError};
@@ -27,6 +28,8 @@ use crate::scores::Scores;
 
 use block::Block;
 use pool::Pool;
+
+pub use statistics::EngineStatistics;
 
 /// The scores of one block of texts, all from one model.
 #[derive(Debug, Clone, PartialEq)]
@@ -133,6 +136,11 @@ impl Engine {
     /// Texts that wait for the model, counted after equal ones are joined.
     pub fn pending_texts(&self) -> usize {
         self.shared.pool.len()
+    }
+
+    /// What the engine has done so far.
+    pub fn statistics(&self) -> EngineStatistics {
+        self.shared.pool.statistics()
     }
 
     async fn send(&self, request: Request) -> Result<(), InferenceError> {

@@ -26,7 +26,7 @@ pub use batching::{BatchLimits, BatchingConfig, TokenBatch};
 pub use constant::ConstantModel;
 pub use directory::ModelDirectory;
 pub use encoder::EncoderModel;
-pub use engine::{Engine, ScoredBlock};
+pub use engine::{Engine, EngineStatistics, ScoredBlock};
 pub use error::InferenceError;
 pub use heads::Head;
 pub use scores::Scores;

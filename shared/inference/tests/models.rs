@@ -122,8 +122,13 @@ async fn an_engine_gives_the_scores_of_the_model() {
     let texts: Vec<Arc<str>> = expected.iter().cycle().take(500).map(|own| Arc::from(&*own.text)).collect();
     let mut own = model(BackendChoice::Tract, 1);
     let by_model = own.score(&texts.iter().map(|text| &**text).collect::<Vec<_>>()).unwrap();
-    let config = BatchingConfig { max_tokens: 64, ..BatchingConfig::default() };
-    let engine = Engine::spawn(Box::new(own), &config).unwrap();
+    let directory = ModelDirectory::open(FIXTURE).unwrap();
+    let tract = BackendConfig { backend: BackendChoice::Tract, ..BackendConfig::default() };
+    let inner = inference::backend::load(&directory, &tract).unwrap();
+    let backend = Counting { inner, rows: Arc::default(), shift: 0.0, budget: 64 };
+    let served = EncoderModel::with_backend(&directory, "tiny@1", Box::new(backend)).unwrap();
+    let config = BatchingConfig { max_tokens: 64, recent_texts: 0, ..BatchingConfig::default() };
+    let engine = Engine::spawn(Box::new(served), &config).unwrap();
     let block = engine.score_block(texts).await.unwrap();
     assert_eq!(&*block.version, "tiny@1");
     for (by_engine, by_model) in block.scores.iter().zip(&by_model) {
@@ -137,6 +142,7 @@ struct Counting {
     inner: Box<dyn Backend>,
     rows: Arc<AtomicUsize>,
     shift: f32,
+    budget: usize,
 }
 
 impl Backend for Counting {
@@ -145,6 +151,7 @@ impl Backend for Counting {
     }
 
     fn run(&mut self, batch: &TokenBatch) -> Result<Array2<f32>, InferenceError> {
+        assert!(batch.rows() == 1 || batch.rows() * batch.width() <= self.budget, "the batch is too large");
         self.rows.fetch_add(batch.rows(), Ordering::Relaxed);
         let mut logits = self.inner.run(batch)?;
         logits.column_mut(0).mapv_inplace(|logit| logit + self.shift);
@@ -159,7 +166,7 @@ async fn a_text_that_was_scored_a_moment_ago_is_not_scored_again_by_the_same_mod
         let directory = ModelDirectory::open(FIXTURE).unwrap();
         let config = BackendConfig { backend: BackendChoice::Tract, ..BackendConfig::default() };
         let inner = inference::backend::load(&directory, &config).unwrap();
-        let backend = Counting { inner, rows: rows.clone(), shift };
+        let backend = Counting { inner, rows: rows.clone(), shift, budget: 1024 };
         Box::new(EncoderModel::with_backend(&directory, version, Box::new(backend)).unwrap())
     };
     let engine = Engine::spawn(model("1", 0.0), &BatchingConfig::default()).unwrap();
@@ -167,6 +174,9 @@ async fn a_text_that_was_scored_a_moment_ago_is_not_scored_again_by_the_same_mod
     let first = engine.score_block(texts()).await.unwrap();
     assert_eq!(engine.score_block(texts()).await.unwrap(), first);
     assert_eq!(rows.load(Ordering::Relaxed), 2);
+    let statistics = engine.statistics();
+    assert_eq!((statistics.texts, statistics.rows, statistics.joined, statistics.repeated), (4, 2, 0, 2));
+    assert_eq!((statistics.batches, statistics.tokens, statistics.padding), (1, 6, 0));
     engine.swap(model("2", 1.0)).await.unwrap();
     let second = engine.score_block(texts()).await.unwrap();
     assert_eq!((&*second.version, rows.load(Ordering::Relaxed)), ("2", 4));

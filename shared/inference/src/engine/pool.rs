@@ -12,6 +12,7 @@ use crate::batching::BatchLimits;
 use crate::engine::Identity;
 use crate::engine::block::Slot;
 use crate::engine::recent::Recent;
+use crate::engine::statistics::EngineStatistics;
 use crate::scores::Scores;
 use crate::tokenizer::Tokens;
 
@@ -64,6 +65,7 @@ struct State {
     /// Whose scores `recent` holds.
     identity: Identity,
     recent: Recent,
+    statistics: EngineStatistics,
     /// No text will come any more.
     closed: bool,
     /// No text will be taken any more.
@@ -90,11 +92,24 @@ impl Pool {
         let mut state = self.lock();
         if let Some(pending) = state.pending.get_mut(text) {
             pending.slots.push(slot);
-            return None;
+            state.statistics.joined += 1;
+        } else if let Some(scores) = state.recent.get(text) {
+            slot.fill(&scores, &state.identity);
+            state.statistics.repeated += 1;
+        } else {
+            return Some(slot);
         }
-        let Some(scores) = state.recent.get(text) else { return Some(slot) };
-        slot.fill(&scores, &state.identity);
+        state.statistics.texts += 1;
         None
+    }
+
+    pub(super) fn statistics(&self) -> EngineStatistics {
+        self.lock().statistics
+    }
+
+    /// Counts the time that a batch took.
+    pub(super) fn ran_for(&self, time: Duration) {
+        self.lock().statistics.busy += time;
     }
 
     /// Keeps the scores of a batch for equal texts to come.
@@ -146,8 +161,10 @@ impl Pool {
     /// No text will be taken any more: those that wait are dropped, and their callers get an error.
     pub(super) fn abandon(&self) {
         let mut state = self.lock();
-        *state = State { abandoned: true, ..State::new(state.identity.clone(), Recent::default()) };
+        let empty = State::new(state.identity.clone(), Recent::default());
+        *state = State { closed: true, abandoned: true, statistics: state.statistics, ..empty };
         self.drained.notify_one();
+        self.filled.notify_one();
     }
 
     /// Waits for a batch: a full one at once, a part of one when its oldest text has waited long enough.
@@ -201,14 +218,19 @@ impl State {
             swap: None,
             identity,
             recent,
+            statistics: EngineStatistics::default(),
             closed: false,
             abandoned: false,
         }
     }
 
     fn insert(&mut self, text: Arc<str>, tokens: Option<Tokens>, slot: Slot, now: Instant) {
+        self.statistics.texts += 1;
         match self.pending.entry(text) {
-            Entry::Occupied(mut entry) => entry.get_mut().slots.push(slot),
+            Entry::Occupied(mut entry) => {
+                entry.get_mut().slots.push(slot);
+                self.statistics.joined += 1;
+            }
             Entry::Vacant(entry) => {
                 self.arrivals += 1;
                 let arrived = (self.arrivals, now);
@@ -232,7 +254,8 @@ impl State {
         let lengths: Vec<usize> = order.iter().map(|(length, ..)| *length).collect();
         let first = order.iter().enumerate().min_by_key(|(_, (_, arrived, _))| *arrived).map(|(position, _)| position);
         let chosen = first.map_or(0..0, |first| limits.around(&lengths, first));
-        let batch = order[chosen].iter().filter_map(|(_, _, text)| self.pending.remove(text)).collect();
+        let batch: Vec<Pending> = order[chosen].iter().filter_map(|(_, _, text)| self.pending.remove(text)).collect();
+        self.statistics.count(batch.iter().map(Pending::length));
         self.tokens = self.pending.values().map(Pending::length).sum();
         self.oldest = self.pending.values().map(|pending| pending.arrived).min().map(|(_, since)| since);
         batch

@@ -206,6 +206,36 @@ async fn a_full_queue_holds_its_callers_back() {
     }
 }
 
+/// A tokeniser thread that panics: its model has no tokenizer when it is asked.
+struct Broken(Probe);
+
+impl Model for Broken {
+    fn heads(&self) -> &[Head] {
+        self.0.heads()
+    }
+
+    fn version(&self) -> &str {
+        self.0.version()
+    }
+
+    fn score(&mut self, texts: &[&str]) -> Result<Vec<Scores>, InferenceError> {
+        self.0.score(texts)
+    }
+
+    fn tokenizer(&self) -> Option<Arc<crate::TextTokenizer>> {
+        panic!("no tokenizer")
+    }
+}
+
+#[tokio::test]
+async fn a_panic_of_the_tokeniser_thread_ends_the_engine() {
+    let engine = Engine::spawn(Box::new(Probe::new("1")), &config(1, 0)).unwrap();
+    let swap = engine.swap(Box::new(Broken(Probe::new("2")))).await.unwrap_err();
+    assert!(swap.to_string().contains("no tokenizer"), "{swap}");
+    assert!(engine.stopped().await.to_string().contains("inference-tokens"));
+    assert!(engine.score(texts(&["late"])).await.is_err());
+}
+
 #[test]
 fn limits_of_zero_are_refused() {
     for config in [

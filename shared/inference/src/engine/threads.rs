@@ -4,6 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
@@ -129,7 +130,11 @@ fn run(pool: &Pool, mut model: Box<dyn Model>, identity: &watch::Sender<Identity
     let mut current = Identity::of(&*model);
     loop {
         match pool.take() {
-            Work::Batch(batch) => run_batch(pool, &mut *model, &current, batch),
+            Work::Batch(batch) => {
+                let start = Instant::now();
+                run_batch(pool, &mut *model, &current, batch);
+                pool.ran_for(start.elapsed());
+            }
             Work::Swap { model: next, done } => {
                 model = next;
                 current = Identity::of(&*model);
