@@ -44,6 +44,8 @@ pub(crate) struct Reading {
     pub(crate) breach: bool,
     /// The condition is over, hysteresis included; never together with `breach`.
     pub(crate) over: bool,
+    /// A message came at this instant: only news escalates, not the end of a cool-down.
+    pub(crate) fresh: bool,
 }
 
 /// A rule's durations, in milliseconds.
@@ -112,13 +114,13 @@ impl Lifecycle {
         changes
     }
 
-    /// The instant at which time alone changes something, if this reading stays.
-    pub(crate) fn deadline(&self, reading: &Reading, timing: &Timing) -> Option<i64> {
+    /// The instant at which time alone changes something, if the reading stays.
+    pub(crate) fn deadline(&self, timing: &Timing) -> Option<i64> {
         match &self.phase {
             Phase::Quiet => None,
             Phase::Pending { since } => Some(since.saturating_add(timing.hold).max(self.cool_until)),
             Phase::Firing { over_since: Some(since), .. } => Some(since.saturating_add(timing.resolve_after)),
-            Phase::Firing { level, .. } => escalated(reading, *level, timing).then_some(self.cool_until),
+            Phase::Firing { over_since: None, .. } => None,
         }
     }
 
@@ -138,7 +140,7 @@ impl Lifecycle {
 }
 
 fn escalated(reading: &Reading, level: f64, timing: &Timing) -> bool {
-    reading.breach && timing.escalation.is_some_and(|factor| reading.value >= factor * level)
+    reading.breach && reading.fresh && timing.escalation.is_some_and(|factor| reading.value >= factor * level)
 }
 
 #[cfg(test)]
@@ -151,7 +153,7 @@ mod tests {
         let mut lifecycle = Lifecycle::default();
         let mut seen = vec![];
         for (now, value) in readings {
-            let reading = Reading { value: *value, breach: *value >= 5.0, over: *value < 3.0 };
+            let reading = Reading { value: *value, breach: *value >= 5.0, over: *value < 3.0, fresh: true };
             for change in lifecycle.step(*now, reading, &TIMING, || format!("id{now}")) {
                 seen.push((*now, if matches!(change, Change::Fired(_)) { "fired" } else { "resolved" }));
             }
@@ -192,15 +194,14 @@ mod tests {
     #[test]
     fn deadlines_are_the_instants_at_which_time_alone_acts() {
         let mut lifecycle = Lifecycle::default();
-        let breach = Reading { value: 5.0, breach: true, over: false };
-        let over = Reading { value: 0.0, breach: false, over: true };
-        assert_eq!(lifecycle.deadline(&breach, &TIMING), None);
+        let breach = Reading { value: 5.0, breach: true, over: false, fresh: true };
+        let over = Reading { value: 0.0, breach: false, over: true, fresh: false };
+        assert_eq!(lifecycle.deadline(&TIMING), None);
         lifecycle.step(0, breach, &TIMING, String::new);
-        assert_eq!(lifecycle.deadline(&breach, &TIMING), Some(10));
+        assert_eq!(lifecycle.deadline(&TIMING), Some(10));
         lifecycle.step(10, breach, &TIMING, String::new);
-        assert_eq!(lifecycle.deadline(&breach, &TIMING), None);
-        assert_eq!(lifecycle.deadline(&Reading { value: 10.0, ..breach }, &TIMING), Some(110));
+        assert_eq!(lifecycle.deadline(&TIMING), None);
         lifecycle.step(30, over, &TIMING, String::new);
-        assert_eq!(lifecycle.deadline(&over, &TIMING), Some(50));
+        assert_eq!(lifecycle.deadline(&TIMING), Some(50));
     }
 }

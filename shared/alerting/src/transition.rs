@@ -116,6 +116,6 @@ mod tests {
         let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
         assert_eq!(distinct.len(), ids.len());
         assert!(ids.iter().all(|id| id.len() == 32));
-        assert_eq!(ids[0], "PIN");
+        assert_eq!(ids[0], "3aa43464c9a51e796151b054631c8e8f", "stored alerts would no longer be recognised");
     }
 }

@@ -48,6 +48,9 @@ pub(super) struct ScopeState {
     /// Alerts of a message rule that are firing, with the instant of their end.
     messages: Vec<FiringMessage>,
     pub(super) timer: Option<i64>,
+    /// A message was counted at the instant that is being evaluated.
+    #[serde(skip)]
+    fresh: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -146,6 +149,7 @@ impl Track {
         let mass = entry.mass();
         state.window.expire(arrival.instant, self.window);
         let counted = time.saturating_add(self.window) > arrival.instant && state.window.insert(entry);
+        state.fresh |= counted;
         if let Some(parameters) = self.parameters.as_ref().filter(|_| counted) {
             let level = state.window.mass();
             self.state.baseline.learn_until(parameters, arrival.instant);
@@ -244,7 +248,8 @@ impl ScopeState {
     ) -> Option<i64> {
         self.window.expire(context.now, context.window);
         let expectation = baseline.map(|(baseline, parameters)| baseline.expect(parameters, context.scope, context.now));
-        let reading = self.read(context.rule, expectation.as_ref());
+        let fresh = std::mem::take(&mut self.fresh);
+        let reading = Reading { fresh, ..self.read(context.rule, expectation.as_ref()) };
         for change in self.lifecycle.step(context.now, reading, context.timing, || context.alert_id("")) {
             let (alert, state) = match change {
                 Change::Fired(alert) => (alert, State::Firing),
@@ -252,7 +257,7 @@ impl ScopeState {
             };
             transitions.extend(context.window(&alert, state, &self.window, reading.value, expectation.as_ref()));
         }
-        let deadline = self.lifecycle.deadline(&reading, context.timing);
+        let deadline = self.lifecycle.deadline(context.timing);
         // A quiet sum or count can only fall when messages leave; a mean or share may rise.
         let watches_expiry = !self.lifecycle.is_quiet() || context.rule.condition.is_ratio();
         let expiry = self.window.next_expiry(context.window).filter(|_| watches_expiry);
@@ -266,11 +271,11 @@ impl ScopeState {
                 let value = window.mass();
                 let possible = value >= surge.min_mass && window.len() >= surge.min_messages;
                 if !possible && self.lifecycle.is_quiet() {
-                    return Reading { value, breach: false, over: true };
+                    return Reading { value, breach: false, over: true, fresh: false };
                 }
                 let tail = expectation.tail(value);
                 let breach = possible && tail <= surge.probability;
-                Reading { value, breach, over: !breach && (tail >= surge.resolve_probability || window.len() == 0) }
+                Reading { value, breach, over: !breach && (tail >= surge.resolve_probability || window.len() == 0), fresh: false }
             }
             (Condition::Threshold(threshold), _) => {
                 let measured = match threshold.metric {
@@ -281,15 +286,15 @@ impl ScopeState {
                     Metric::NegativeShare => window.negative_share(),
                 };
                 let Some(value) = measured.filter(|_| window.len() >= threshold.min_messages) else {
-                    return Reading { value: measured.unwrap_or(0.0), breach: false, over: true };
+                    return Reading { value: measured.unwrap_or(0.0), breach: false, over: true, fresh: false };
                 };
                 let (breach, beyond) = match threshold.bound {
                     Bound::AtLeast(bound) => (value >= bound, value >= threshold.resolve),
                     Bound::AtMost(bound) => (value <= bound, value <= threshold.resolve),
                 };
-                Reading { value, breach, over: !breach && !beyond }
+                Reading { value, breach, over: !breach && !beyond, fresh: false }
             }
-            _ => Reading { value: 0.0, breach: false, over: true },
+            _ => Reading { value: 0.0, breach: false, over: true, fresh: false },
         }
     }
 }

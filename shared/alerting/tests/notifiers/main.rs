@@ -1,0 +1,6 @@
+//! The notifiers' tests, with a real HTTP server on loopback and real files.
+
+mod dispatcher;
+mod support;
+mod text;
+mod webhook;
