@@ -62,9 +62,10 @@ impl TaskData {
         let mut rows = rows;
         rows.retain(|row| !held_out.contains(&key(&row.text)));
         cleaning.repeats_of_held_out += before - rows.len();
+        labels::refuse_look_alikes(&rows)?;
         let rows = cleaning::without_duplicates(rows, &mut cleaning);
 
-        let labels = LabelSet::of(&rows, names.as_ref())?;
+        let labels = LabelSet::of(&rows, names.as_ref());
         Self::check_classes(task, &labels, &rows)?;
         let side = |rows: &[Row]| -> Result<Vec<Example>, TrainingError> {
             rows.iter().map(|row| Ok(Example { text: row.text.clone(), label: labels.index_of(row)? })).collect()

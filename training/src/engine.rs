@@ -36,3 +36,5 @@ pub use parameter::Parameter;
 mod gradient_tests;
 #[cfg(test)]
 mod reference_tests;
+#[cfg(test)]
+pub(crate) mod samples;

@@ -1,6 +1,6 @@
 //! The labels of one task: their order, their names, and the traps in them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use super::Row;
@@ -60,19 +60,15 @@ impl LabelSet {
     }
 
     /// The labels of these rows: in the order of their names' file, else numbers by value, else by alphabet.
-    pub(super) fn of(rows: &[Row], names: Option<&LabelNames>) -> Result<Self, TrainingError> {
-        let mut first_seen: BTreeMap<&str, &Location> = BTreeMap::new();
-        for row in rows {
-            first_seen.entry(&row.label).or_insert(&row.at);
-        }
-        refuse_look_alikes(&first_seen)?;
-        let mut labels: Vec<String> = first_seen.keys().map(|label| (*label).to_owned()).collect();
+    pub(super) fn of(rows: &[Row], names: Option<&LabelNames>) -> Self {
+        let distinct: BTreeSet<&str> = rows.iter().map(|row| row.label.as_str()).collect();
+        let mut labels: Vec<String> = distinct.into_iter().map(str::to_owned).collect();
         if let Some(names) = names {
             labels.sort_by_key(|label| names.order(label));
         } else if labels.iter().all(|label| label.parse::<i64>().is_ok()) {
             labels.sort_by_key(|label| label.parse::<i64>().unwrap_or(i64::MAX));
         }
-        Ok(Self::new(labels))
+        Self::new(labels)
     }
 
     /// How many labels there are.
@@ -106,18 +102,24 @@ impl LabelSet {
     }
 }
 
-fn refuse_look_alikes(first_seen: &BTreeMap<&str, &Location>) -> Result<(), TrainingError> {
+/// Refuses labels that only differ in case or inner spaces: one of them is a slip.
+pub(super) fn refuse_look_alikes(rows: &[Row]) -> Result<(), TrainingError> {
+    let mut first_seen: HashMap<&str, &Location> = HashMap::new();
     let mut folded: HashMap<String, &str> = HashMap::new();
-    for label in first_seen.keys() {
-        let form = label.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-        if let Some(other) = folded.insert(form, label) {
+    for row in rows {
+        if first_seen.contains_key(row.label.as_str()) {
+            continue;
+        }
+        let form = row.label.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        if let Some(other) = folded.insert(form, &row.label) {
             return Err(TrainingError::LookAlikeLabels {
                 first: other.to_owned(),
                 first_at: first_seen[other].clone(),
-                second: (*label).to_owned(),
-                second_at: first_seen[label].clone(),
+                second: row.label.clone(),
+                second_at: row.at.clone(),
             });
         }
+        first_seen.insert(&row.label, &row.at);
     }
     Ok(())
 }

@@ -1,1 +1,142 @@
+use candle_core::Tensor;
 
+use super::samples::{batch, classifier};
+use super::{Classifier, Mode, Objective, Parameter};
+use crate::random::Random;
+
+const TARGETS: [usize; 4] = [0, 2, 1, 2];
+
+fn loss(model: &Classifier, mode: Mode) -> Tensor {
+    let pooled = model.encode(&batch(), mode).unwrap();
+    let objective = Objective { label_smoothing: 0.1, r_drop: 0.0 };
+    let first = objective.loss(&model.logits(&pooled, 0).unwrap(), &TARGETS).unwrap();
+    let second = objective.loss(&model.logits(&pooled, 1).unwrap(), &TARGETS).unwrap();
+    (first + second).unwrap()
+}
+
+fn value(model: &Classifier, mode: Mode) -> f64 {
+    f64::from(loss(model, mode).to_scalar::<f32>().unwrap())
+}
+
+fn clear(parameters: &[&Parameter]) {
+    for parameter in parameters {
+        parameter.gradient().values.fill(0.0);
+    }
+}
+
+/// The loss' slope along `direction`, by Richardson's extrapolation of central differences.
+fn slope(model: &Classifier, parameter: &Parameter, direction: &[f32], mode: Mode) -> f64 {
+    let centre = parameter.value().clone();
+    let at = |distance: f32| {
+        for ((value, centre), direction) in parameter.value_mut().iter_mut().zip(&centre).zip(direction) {
+            *value = centre + distance * direction;
+        }
+        value(model, mode)
+    };
+    let central = |distance: f32| (at(distance) - at(-distance)) / (2.0 * f64::from(distance));
+    let (near, far) = (central(0.01), central(0.02));
+    *parameter.value_mut() = centre;
+    (4.0 * near - far) / 3.0
+}
+
+fn check(mode: Mode) {
+    let model = classifier();
+    let parameters = model.parameters();
+    clear(&parameters);
+    loss(&model, mode).backward().unwrap();
+    let mut random = Random::new(3, "directions");
+    for parameter in &parameters {
+        let gradient = parameter.gradient().values.clone();
+        let norm = gradient.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+        assert!(norm > 1e-4, "{}: gradient of norm {norm}", parameter.name());
+        // Along the gradient itself the slope is its norm; in random directions every element takes part.
+        for round in 0..4 {
+            let raw: Vec<f64> = match round {
+                0 => gradient.iter().map(|value| f64::from(*value)).collect(),
+                _ => gradient.iter().map(|_| random.normal()).collect(),
+            };
+            let length = raw.iter().map(|value| value * value).sum::<f64>().sqrt();
+            let direction: Vec<f32> = raw.iter().map(|value| (value / length) as f32).collect();
+            let expected = slope(&model, parameter, &direction, mode);
+            let got: f64 =
+                gradient.iter().zip(&direction).map(|(value, part)| f64::from(*value) * f64::from(*part)).sum();
+            assert!(
+                (got - expected).abs() < 3e-4 + 0.01 * norm,
+                "{}, direction {round}: slope {got}, finite differences {expected}, norm {norm}",
+                parameter.name()
+            );
+        }
+    }
+}
+
+#[test]
+fn gradients_agree_with_finite_differences() {
+    check(Mode::Training { seed: 1, step: 2, dropout: 0.0 });
+}
+
+#[test]
+fn gradients_agree_with_finite_differences_under_dropout() {
+    check(Mode::Training { seed: 1, step: 2, dropout: 0.2 });
+}
+
+#[test]
+fn single_elements_agree_too() {
+    let mode = Mode::Training { seed: 1, step: 2, dropout: 0.1 };
+    let model = classifier();
+    let parameters = model.parameters();
+    clear(&parameters);
+    loss(&model, mode).backward().unwrap();
+    for parameter in &parameters {
+        let gradient = parameter.gradient().values.clone();
+        let largest = (0..gradient.len()).max_by(|a, b| gradient[*a].abs().total_cmp(&gradient[*b].abs())).unwrap();
+        for element in [largest, 0, gradient.len() / 2, gradient.len() - 1] {
+            let mut direction = vec![0.0; gradient.len()];
+            direction[element] = 1.0;
+            let expected = slope(&model, parameter, &direction, mode);
+            let got = f64::from(gradient[element]);
+            let tolerance = 4e-4 + 0.02 * expected.abs();
+            assert!((got - expected).abs() < tolerance, "{}[{element}]: {got}, not {expected}", parameter.name());
+        }
+    }
+}
+
+#[test]
+fn every_parameter_gets_a_gradient_from_the_head_in_use() {
+    let model = classifier();
+    let mode = Mode::Training { seed: 1, step: 2, dropout: 0.1 };
+    let pooled = model.encode(&batch(), mode).unwrap();
+    let objective = Objective { label_smoothing: 0.0, r_drop: 0.0 };
+    objective.loss(&model.logits(&pooled, 1).unwrap(), &TARGETS).unwrap().backward().unwrap();
+    for parameter in model.parameters() {
+        assert_eq!(parameter.has_gradient(), !parameter.name().starts_with("classifier.0"), "{}", parameter.name());
+    }
+}
+
+#[test]
+fn gradients_add_up_over_backward_passes() {
+    let model = classifier();
+    let mode = Mode::Training { seed: 1, step: 2, dropout: 0.1 };
+    loss(&model, mode).backward().unwrap();
+    let once: Vec<Vec<f32>> = model.parameters().iter().map(|parameter| parameter.gradient().values.clone()).collect();
+    loss(&model, mode).backward().unwrap();
+    for (parameter, once) in model.parameters().iter().zip(once) {
+        let twice = parameter.gradient();
+        let same =
+            twice.values.iter().zip(&once).all(|(twice, once)| (twice - 2.0 * once).abs() <= 1e-5 + 1e-4 * once.abs());
+        assert!(same, "{}", parameter.name());
+    }
+}
+
+#[test]
+fn a_seed_gives_the_same_gradient_bit_for_bit() {
+    let run = |step| {
+        let model = classifier();
+        loss(&model, Mode::Training { seed: 9, step, dropout: 0.3 }).backward().unwrap();
+        model.parameters().iter().flat_map(|parameter| parameter.gradient().values.clone()).collect::<Vec<f32>>()
+    };
+    let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let three_threads = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    let gradient = one_thread.install(|| run(4));
+    assert_eq!(gradient, three_threads.install(|| run(4)));
+    assert_ne!(gradient, run(5));
+}

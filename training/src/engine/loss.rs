@@ -60,7 +60,7 @@ fn log_softmax(logits: &Tensor) -> Result<Tensor> {
 mod tests {
     use super::*;
 
-    fn loss(objective: Objective, logits: &[[f32; 3]], targets: &[usize]) -> f32 {
+    fn loss<const N: usize>(objective: Objective, logits: &[[f32; 3]; N], targets: &[usize]) -> f32 {
         let logits = Tensor::new(logits, &Device::Cpu).unwrap();
         objective.loss(&logits, targets).unwrap().to_scalar().unwrap()
     }

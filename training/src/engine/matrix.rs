@@ -2,6 +2,9 @@
 
 use gemm::{Parallelism, gemm};
 
+/// Parts of a product for each thread.
+const PARTS_PER_THREAD: usize = 4;
+
 /// A matrix inside a slice.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix<'a> {
@@ -104,7 +107,8 @@ pub(super) fn multiply(
     }
     let parallelism = match threads {
         Threads::One => Parallelism::None,
-        Threads::All => Parallelism::Rayon(rayon::current_num_threads()),
+        // More parts than threads: a thread that other programs hold up leaves its parts to the others.
+        Threads::All => Parallelism::Rayon(PARTS_PER_THREAD * rayon::current_num_threads()),
     };
     // SAFETY: the constructors checked that each matrix lies inside its slice, the shapes fit (asserted above), and the
     // target is borrowed mutably, so it overlaps neither factor.

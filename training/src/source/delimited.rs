@@ -33,15 +33,12 @@ pub(super) fn read(
     let mut record = csv::StringRecord::new();
     while reader.read_record(&mut record).map_err(|error| broken(&error, path))? {
         let at = Location { path: path.clone(), line: record.position().map_or(0, csv::Position::line) };
-        let field = |index: usize| match record.get(index) {
-            Some(value) if record.len() == columns.len() => Ok(value.to_owned()),
-            _ => Err(TrainingError::Row {
-                at: at.clone(),
-                field: columns[index].clone(),
-                message: format!("the row has {} fields, the file has {} columns", record.len(), columns.len()),
-            }),
-        };
-        rows.push(RawRow { text: field(text_at)?, label: field(label_at)?, at: at.clone() });
+        if record.len() != columns.len() {
+            let message = format!("the row has {} fields, the file has {} columns", record.len(), columns.len());
+            let field = columns.get(record.len()).map_or("row", String::as_str).to_owned();
+            return Err(TrainingError::Row { at, field, message });
+        }
+        rows.push(RawRow { text: record[text_at].to_owned(), label: record[label_at].to_owned(), at });
     }
     Ok(rows)
 }

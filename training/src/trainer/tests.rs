@@ -1,1 +1,171 @@
+use std::collections::HashMap;
+use std::path::PathBuf;
 
+use serde_json::{Value, json};
+
+use super::*;
+use crate::engine::samples;
+use crate::run::{Split, Task};
+use crate::source::DataSource;
+
+const WORDS: [&str; 9] = ["up", "down", "rain", "sun", "and", "the", "shares", "today", "again"];
+
+/// A base encoder's directory: the tiny encoder with a vocabulary of some words.
+fn base(directory: &Path) -> PathBuf {
+    let base = directory.join("base");
+    std::fs::create_dir(&base).unwrap();
+    let vocabulary: HashMap<&str, usize> = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+        .into_iter()
+        .chain(WORDS)
+        .enumerate()
+        .map(|(id, word)| (word, id))
+        .collect();
+    let tokenizer = json!({
+        "version": "1.0", "truncation": null, "added_tokens": [], "decoder": null, "normalizer": { "type": "Lowercase" },
+        "padding": { "strategy": { "Fixed": 32 }, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0,
+            "pad_type_id": 0, "pad_token": "[PAD]" },
+        "pre_tokenizer": { "type": "Whitespace" },
+        "post_processor": { "type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2] },
+        "model": { "type": "WordLevel", "vocab": vocabulary, "unk_token": "[UNK]" },
+    });
+    std::fs::write(base.join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    std::fs::write(base.join("config.json"), samples::CONFIG).unwrap();
+    samples::classifier().save(&base.join("model.safetensors")).unwrap();
+    base
+}
+
+/// Texts whose label is the word that stands in them.
+fn file(directory: &Path, labels: [&str; 2]) -> DataSource {
+    let mut random = crate::random::Random::new(1, labels[0]);
+    let mut content = "text,label\n".to_owned();
+    for row in 0..400 {
+        let label = labels[row % 2];
+        let mut words: Vec<&str> = (0..random.below(9) + 4).map(|_| WORDS[4 + random.below(5)]).collect();
+        let place = random.below(words.len());
+        words[place] = label;
+        content.push_str(&format!("{},{label}\n", words.join(" ")));
+    }
+    let path = directory.join(format!("{}.csv", labels[0]));
+    std::fs::write(&path, content).unwrap();
+    DataSource::new(path)
+}
+
+fn task(name: &str, data: DataSource) -> Task {
+    Task {
+        name: name.to_owned(),
+        data: vec![data],
+        validation: Vec::new(),
+        test: Vec::new(),
+        label_names: None,
+        split: Split::default(),
+    }
+}
+
+fn run(directory: &Path) -> TrainingRun {
+    let hyperparameters = Hyperparameters {
+        epochs: 20,
+        batch_size: 16,
+        learning_rate: 2e-3,
+        label_smoothing: 0.05,
+        patience: 20,
+        max_tokens: 32,
+        ..Hyperparameters::default()
+    };
+    TrainingRun {
+        name: "weather".to_owned(),
+        seed: 3,
+        base: Some(base(directory)),
+        tasks: vec![task("tone", file(directory, ["up", "down"])), task("sky", file(directory, ["rain", "sun"]))],
+        hyperparameters,
+    }
+}
+
+#[test]
+fn two_heads_learn_and_leave_a_model_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = run(directory.path());
+    let trained = train(&run, &directory.path().join("staging")).unwrap();
+    for task in &trained.report.tasks {
+        assert!(task.test.accuracy > 0.9, "{}", trained.report);
+    }
+    let read = |name: &str| -> Value {
+        serde_json::from_str(&std::fs::read_to_string(trained.staging.join(name)).unwrap()).unwrap()
+    };
+    let config = read("config.json");
+    assert_eq!(config["architectures"], json!(["BertForSequenceClassification"]));
+    assert_eq!(config["id2label"], json!({ "0": "down", "1": "up", "2": "rain", "3": "sun" }));
+    assert_eq!(config["label2id"]["sun"], json!(3));
+    assert_eq!(config["heads"][1], json!({ "name": "sky", "labels": ["rain", "sun"] }));
+    assert_eq!(config["hidden_size"], json!(18));
+    let tokenizer = read("tokenizer.json");
+    assert_eq!((&tokenizer["padding"], &tokenizer["truncation"]["max_length"]), (&Value::Null, &json!(32)));
+    assert_eq!(read("tokenizer_config.json")["model_max_length"], json!(32));
+    let report: TrainingReport = serde_json::from_value(read("report.json")).unwrap();
+    assert_eq!((report.best_epoch, &report.hyperparameters), (trained.report.best_epoch, &run.hyperparameters));
+    assert_eq!(report.tasks[1].labels, ["rain", "sun"]);
+    let weights = Weights::load(&trained.staging).unwrap();
+    assert_eq!(weights.values("classifier.weight", &[4, 18]).unwrap().len(), 72);
+}
+
+#[test]
+fn a_seed_gives_the_same_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = run(directory.path());
+    run.hyperparameters = Hyperparameters { epochs: 2, r_drop: 1.0, weight_average: 0.9, ..run.hyperparameters };
+    let mut losses = |seed| {
+        run.seed = seed;
+        let trained = train(&run, &directory.path().join("staging")).unwrap();
+        let weights = std::fs::read(trained.staging.join("model.safetensors")).unwrap();
+        (trained.report.epochs.iter().map(|epoch| epoch.loss).collect::<Vec<_>>(), foundation::digest::sha256(&weights))
+    };
+    let first = losses(5);
+    assert_eq!(first, losses(5));
+    assert_ne!(first, losses(6));
+}
+
+#[test]
+fn training_stops_when_it_no_longer_helps() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = run(directory.path());
+    // Too small a rate to change any answer: the first epoch stays the best.
+    run.hyperparameters = Hyperparameters { learning_rate: 1e-12, patience: 2, ..run.hyperparameters };
+    let report = train(&run, &directory.path().join("staging")).unwrap().report;
+    assert_eq!((report.best_epoch, report.epochs.len()), (1, 3));
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = run(directory.path());
+    let model = samples::classifier();
+    let mut weights = model.snapshot();
+    weights[3][0] = f32::NAN;
+    model.restore(weights);
+    model.save(&run.base.as_ref().unwrap().join("model.safetensors")).unwrap();
+    let staging = directory.path().join("staging");
+    let error = train(&run, &staging).err().unwrap();
+    assert!(matches!(error, TrainingError::Diverged { step: 1, epoch: 1 }), "{error}");
+    assert!(!staging.exists(), "a failed run must leave no model");
+}
+
+#[test]
+fn a_broken_base_encoder_is_named() {
+    let check = |spoil: fn(&Path), expected: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        let run = run(directory.path());
+        spoil(run.base.as_ref().unwrap());
+        let message = train(&run, &directory.path().join("staging")).err().unwrap().to_string();
+        assert!(message.contains(expected), "{message}");
+    };
+    check(|base| std::fs::remove_file(base.join("model.safetensors")).unwrap(), "must be in safetensors format");
+    check(|base| std::fs::write(base.join("model.safetensors"), b"garbage").unwrap(), "not a whole safetensors file");
+    check(|base| std::fs::remove_file(base.join("tokenizer.json")).unwrap(), "tokenizer.json");
+    check(|base| std::fs::write(base.join("config.json"), "{\"model_type\": \"gpt2\"}").unwrap(), "config.json");
+    check(
+        |base| {
+            let small = samples::CONFIG.replace("\"vocab_size\": 13", "\"vocab_size\": 9");
+            std::fs::write(base.join("config.json"), small).unwrap();
+        },
+        "tokenizer.json knows 13 tokens",
+    );
+}
