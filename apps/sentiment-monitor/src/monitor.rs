@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use alerting::notify::Notifier;
 use service::{CancellationToken, Health, HttpServer, Lifecycle, Metrics};
 use storage::Store;
 use streaming::dead_letter::DeadLetters;
@@ -25,6 +26,7 @@ pub struct Settings {
     decoder: Decoder,
     companies: Arc<crate::entities::CompanyDictionary>,
     rules: Arc<alerting::RuleSet>,
+    notifiers: Vec<Box<dyn Notifier>>,
 }
 
 impl Settings {
@@ -35,8 +37,15 @@ impl Settings {
             decoder: Decoder::new(config.mapping.clone())?,
             companies: samples::companies(config.companies.as_deref())?,
             rules: samples::rules(config.rules.as_deref())?,
+            notifiers: Vec::new(),
             config,
         })
+    }
+
+    /// Tells one more of alerts, beside those of the configuration.
+    pub fn notify(mut self, notifier: Box<dyn Notifier>) -> Self {
+        self.notifiers.push(notifier);
+        self
     }
 
     /// How long the end may take.
@@ -55,6 +64,8 @@ pub struct Monitor {
     pub metrics: MonitorMetrics,
     /// The store.
     pub store: Store,
+    /// The name of the model that scores.
+    pub model: Arc<str>,
 }
 
 /// Starts all tasks of a monitor with an engine of its own; returns once the store is up and the model is loaded.
@@ -77,7 +88,7 @@ pub async fn start_with(
     ServedModel { name, engine }: ServedModel,
     lifecycle: &Lifecycle,
 ) -> Result<Monitor, MonitorError> {
-    let Settings { config, decoder, companies, rules } = settings;
+    let Settings { config, decoder, companies, rules, notifiers } = settings;
     let shutdown = lifecycle.shutdown();
     let health = Health::new(shutdown.clone());
     let metrics = Metrics::new();
@@ -97,7 +108,7 @@ pub async fn start_with(
     let kafka = &config.kafka;
     let dead_letters = DeadLetters::connect(&kafka.connection, config.dead_letter_topic.as_deref())?;
     let sink = ClickHouseSink::new(store.clone(), dead_letters);
-    let scorer = Arc::new(Scorer::new(decoder, companies, (name, engine), monitor_metrics.clone(), sink)?);
+    let scorer = Arc::new(Scorer::new(decoder, companies, (Arc::clone(&name), engine), monitor_metrics.clone(), sink)?);
 
     let (progress, evaluated) = watch::channel(Evaluated::default());
     let evaluation = Evaluation {
@@ -105,18 +116,23 @@ pub async fn start_with(
         offsets: Offsets::connect(&kafka.connection, &kafka.group)?,
         topics: kafka.topics.clone(),
         rules,
-        dispatcher: notifiers::dispatcher(&config.notify)?,
+        dispatcher: notifiers::dispatcher(&config.notify, notifiers)?,
         name: kafka.group.clone(),
         config: config.evaluation.clone(),
         metrics: monitor_metrics.clone(),
         evaluated: progress,
     };
-    let election = format!("{}.evaluator", kafka.group);
+    let election = election_topic(&kafka.group);
     let leadership = Leadership::elect(&kafka.connection, &election, &election, kafka.session_timeout).await?;
     lifecycle.spawn("alert evaluation", evaluate(evaluation, leadership, shutdown.clone()));
     let (kafka, told) = (config.kafka, Arc::clone(&consumer_metrics));
     lifecycle.spawn("consumer", async move { streaming::consume(&kafka, scorer, shutdown, told).await });
-    Ok(Monitor { consumer: consumer_metrics, evaluated, metrics: monitor_metrics, store })
+    Ok(Monitor { consumer: consumer_metrics, evaluated, metrics: monitor_metrics, store, model: name })
+}
+
+/// The topic, and the group, by which the monitors of a group elect the one that evaluates.
+pub fn election_topic(group: &str) -> String {
+    format!("{group}.evaluator")
 }
 
 /// Evaluates while elected, and resigns at the end, so that another process goes on at once.

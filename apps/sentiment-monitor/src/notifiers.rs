@@ -1,12 +1,12 @@
 //! Who is told of alerts.
 
-use alerting::notify::{AlertFile, Dispatcher, QueueConfig, TerminalNotifier, WebhookNotifier, WhenFull};
+use alerting::notify::{AlertFile, Dispatcher, Notifier, QueueConfig, TerminalNotifier, WebhookNotifier, WhenFull};
 
 use crate::config::NotifyConfig;
 use crate::error::MonitorError;
 
-/// Starts the configured notifiers, each on a thread of its own.
-pub(crate) fn dispatcher(config: &NotifyConfig) -> Result<Dispatcher, MonitorError> {
+/// Starts the configured notifiers and those of the caller, each on a thread of its own.
+pub(crate) fn dispatcher(config: &NotifyConfig, more: Vec<Box<dyn Notifier>>) -> Result<Dispatcher, MonitorError> {
     let mut dispatcher = Dispatcher::new();
     let patient = || QueueConfig { when_full: WhenFull::Wait, ..QueueConfig::default() };
     if config.terminal {
@@ -17,6 +17,9 @@ pub(crate) fn dispatcher(config: &NotifyConfig) -> Result<Dispatcher, MonitorErr
     }
     if let Some(webhook) = &config.webhook {
         dispatcher.add(Box::new(WebhookNotifier::new(webhook.clone())?), QueueConfig::default())?;
+    }
+    for notifier in more {
+        dispatcher.add(notifier, patient())?;
     }
     Ok(dispatcher)
 }

@@ -61,13 +61,9 @@ impl Progress {
         self.bar.set_message(text.into());
     }
 
-    /// Prints a line above the bar, without tearing it.
-    pub fn print_line(&self, line: &str) {
-        self.bar.suspend(|| {
-            use std::io::Write as _;
-            // A closed standard error must not end the work.
-            writeln!(std::io::stderr(), "{line}").unwrap_or_default();
-        });
+    /// Runs `print` with the bar out of the way.
+    pub fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.bar.suspend(print)
     }
 
     /// Ends the work and logs what was done in which time.

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use clap::Args;
 use foundation::EventTime;
 use serde_json::json;
-use streaming::TopicPartition;
 use streaming::dead_letter::{self, DeadLetter};
+use streaming::{StreamingError, TopicPartition};
 
 use super::LetterArguments;
 use crate::cli::Global;
@@ -50,7 +50,11 @@ impl ListCommand {
             printed = print_line(if self.json { as_json(at, offset, &letter) } else { as_text(&letter) });
             if printed.is_err() || listed >= self.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        dead_letter::list(&config.kafka.connection, &topic, &filter, each).await?;
+        match dead_letter::list(&config.kafka.connection, &topic, &filter, each).await {
+            // The first dead letter makes the topic.
+            Err(StreamingError::NoTopic { .. }) => tracing::info!("there is no topic {topic}, so no dead letter yet"),
+            listed => listed?,
+        }
         if listed == self.limit {
             tracing::info!("{listed} letters listed, there may be more: --limit");
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use sentiment_monitor::row as monitor;
 use service::Lifecycle;
 use storage::Store;
 
@@ -18,6 +19,9 @@ EXAMPLES:
 
 Waits for the server. Running it twice, or from two machines at once, does no harm.";
 
+/// The tables that every app shares come with the connection, under this name.
+const SHARED_TABLES: &str = "storage";
+
 /// Arguments of `store migrate`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -31,8 +35,9 @@ impl MigrateCommand {
         let config = self.store.resolve(global)?;
         let lifecycle = Lifecycle::with_signals(Duration::ZERO)?;
         let store = lifecycle.starting(Store::connect_when_up(&config, lifecycle.shutdown())).await??;
+        lifecycle.starting(store.migrate(monitor::COMPONENT, monitor::MIGRATIONS)).await??;
         let mut table = table(&["component", "version", "name", "applied"]);
-        for component in ["storage"] {
+        for component in [SHARED_TABLES, monitor::COMPONENT] {
             for migration in store.applied_migrations(component).await? {
                 let version = migration.version.to_string();
                 table.add_row([migration.component, version, migration.name, migration.applied_at.to_string()]);

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use anyhow::Context as _;
 use clap::Args;
 use service::CancellationToken;
-use storage::Store;
+use storage::{StorageError, Store};
 
 use crate::cli::Global;
 use crate::exit::UsageError;
@@ -20,6 +20,9 @@ EXAMPLES:
 
 On a terminal the answer is a table, otherwise tab-separated values without a heading. A format that the
 statement names wins (`... FORMAT CSVWithNames`).";
+
+/// ClickHouse's code for a database that does not exist.
+const UNKNOWN_DATABASE: u32 = 81;
 
 /// Arguments of `store sql`.
 #[derive(Debug, Args)]
@@ -52,9 +55,21 @@ impl SqlCommand {
         let config = self.store.resolve(global)?;
         let store = Store::new(&config, CancellationToken::new())?;
         let mut answer = store.sql(&statement, self.format.as_deref().unwrap_or(fallback))?;
-        while let Some(piece) = answer.next().await? {
-            print_bytes(&piece)?;
+        loop {
+            match answer.next().await {
+                Ok(Some(piece)) => print_bytes(&piece)?,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(with_mend(error, &config.database)),
+            }
         }
-        Ok(())
+    }
+}
+
+/// A store that no monitor has used yet has no tables, and not even the database.
+fn with_mend(error: StorageError, database: &str) -> anyhow::Error {
+    match error.code() {
+        Some(UNKNOWN_DATABASE) => anyhow::Error::new(error)
+            .context(format!("there is no database {database} yet: `pulsewire store migrate` makes it with its tables")),
+        _ => error.into(),
     }
 }
