@@ -10,7 +10,6 @@ use registry::Registry;
 use sentiment_monitor::MonitorConfig;
 use serde::de::DeserializeOwned;
 use storage::{ConnectionFile, StoreConfig};
-use streaming::ConnectionConfig;
 
 use crate::cli::Global;
 
@@ -40,11 +39,6 @@ impl KafkaArguments {
         let config = load(global, &[("kafka.connection.brokers", self.brokers.clone())])?;
         config.kafka.connection.validate()?;
         Ok(config)
-    }
-
-    /// The connection alone.
-    pub(crate) fn connection(&self, global: &Global) -> anyhow::Result<ConnectionConfig> {
-        Ok(self.resolve(global)?.kafka.connection)
     }
 }
 
