@@ -84,7 +84,10 @@ impl StoreConfig {
         };
         let authority = uri.authority().ok_or_else(|| wrong("names no host"))?;
         if authority.as_str().contains('@') {
-            return Err(invalid("store.url", "user and password have keys of their own: store.user and store.password"));
+            return Err(invalid(
+                "store.url",
+                "user and password have keys of their own: store.user and store.password",
+            ));
         }
         let host = authority.host().trim_matches(['[', ']']);
         let loopback = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
@@ -124,6 +127,13 @@ mod tests {
         check("127.0.0.1:8123", None);
         check("http://user:word@127.0.0.1:8123", None);
         check("", None);
+    }
+
+    #[test]
+    fn a_client_for_an_encrypted_address_can_be_made() {
+        let config = StoreConfig { url: "https://click.example.org:8443".into(), ..StoreConfig::default() };
+        let store = crate::Store::new(&config, tokio_util::sync::CancellationToken::new()).unwrap();
+        assert_eq!(store.endpoint(), "https://click.example.org:8443");
     }
 
     #[test]

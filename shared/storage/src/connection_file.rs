@@ -42,7 +42,8 @@ impl ConnectionFile {
     /// Reads the file of the store in `directory`.
     pub fn read(directory: &Path) -> Result<Self, StorageError> {
         let path = Self::path(directory);
-        let text = fs::read(&path).map_err(|source| StorageError::File { action: "read", path: path.clone(), source })?;
+        let text =
+            fs::read(&path).map_err(|source| StorageError::File { action: "read", path: path.clone(), source })?;
         let stored: Stored =
             serde_json::from_slice(&text).map_err(|source| StorageError::ConnectionFile { path, source })?;
         Ok(Self { url: stored.url, user: stored.user, password: Secret::new(stored.password) })

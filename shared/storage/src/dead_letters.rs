@@ -97,12 +97,7 @@ impl Store {
 
     /// The offsets of a partition beyond `offset` that are dead letters already, in order: after a crash these are not
     /// to be produced again. Waits for the server.
-    pub async fn dead_offsets_after(
-        &self,
-        topic: &str,
-        partition: i32,
-        offset: i64,
-    ) -> Result<Vec<i64>, StorageError> {
+    pub async fn dead_offsets_after(&self, topic: &str, partition: i32, offset: i64) -> Result<Vec<i64>, StorageError> {
         let sql = "SELECT DISTINCT `offset` FROM dead_letters \
                    WHERE topic = ? AND `partition` = ? AND `offset` > ? ORDER BY `offset`";
         self.fetch_all(self.query(sql).bind(topic).bind(partition).bind(offset)).await
@@ -110,7 +105,8 @@ impl Store {
 
     /// Dead letters counted by topic and stage. Waits for the server.
     pub async fn count_dead_letters(&self) -> Result<Vec<DeadLetterCount>, StorageError> {
-        let sql = "SELECT topic, stage, count() AS count FROM dead_letters FINAL GROUP BY topic, stage ORDER BY topic, stage";
+        let sql =
+            "SELECT topic, stage, count() AS count FROM dead_letters FINAL GROUP BY topic, stage ORDER BY topic, stage";
         self.fetch_all(self.query(sql)).await
     }
 }

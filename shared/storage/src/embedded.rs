@@ -108,8 +108,7 @@ pub async fn serve(
         password: password(&config, directory.path())?,
     };
     let engine = open_engine(library, directory.engine_path()).await?;
-    let runner =
-        Arc::new(Runner { engine, sessions: Sessions::default(), query_time_limit: config.query_time_limit });
+    let runner = Arc::new(Runner { engine, sessions: Sessions::default(), query_time_limit: config.query_time_limit });
     let service = Service {
         runner: Arc::clone(&runner),
         credentials: Credentials::new(&connection.user, &connection.password),
@@ -155,8 +154,11 @@ async fn listen(
 }
 
 async fn open_engine(library: PathBuf, directory: PathBuf) -> Result<Engine, StorageError> {
-    std::env::set_current_dir(&directory)
-        .map_err(|source| StorageError::File { action: "enter", path: directory.clone(), source })?;
+    std::env::set_current_dir(&directory).map_err(|source| StorageError::File {
+        action: "enter",
+        path: directory.clone(),
+        source,
+    })?;
     join(tokio::task::spawn_blocking(move || Engine::open(&library, &directory))).await?
 }
 
@@ -177,7 +179,11 @@ async fn join<T>(task: tokio::task::JoinHandle<T>) -> Result<T, StorageError> {
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, StorageError> {
-    path.canonicalize().map_err(|source| StorageError::File { action: "find the engine", path: path.to_owned(), source })
+    path.canonicalize().map_err(|source| StorageError::File {
+        action: "find the engine",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// The configured password, else the one that clients of the last run know, else a new one.
@@ -194,8 +200,10 @@ fn password(config: &EmbeddedConfig, directory: &Path) -> Result<Secret, Storage
 fn new_password() -> Result<Secret, StorageError> {
     let source = Path::new("/dev/urandom");
     let mut random = [0; 32];
-    File::open(source)
-        .and_then(|mut file| file.read_exact(&mut random))
-        .map_err(|error| StorageError::File { action: "read", path: source.to_owned(), source: error })?;
+    File::open(source).and_then(|mut file| file.read_exact(&mut random)).map_err(|error| StorageError::File {
+        action: "read",
+        path: source.to_owned(),
+        source: error,
+    })?;
     Ok(Secret::new(digest::sha256(&random)))
 }

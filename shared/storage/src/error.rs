@@ -130,7 +130,9 @@ pub enum StorageError {
         process: Option<u32>,
     },
     /// The address to listen on is open to other machines.
-    #[error("{address} is not a loopback address: the embedded store has no encryption; allow it explicitly or use a server")]
+    #[error(
+        "{address} is not a loopback address: the embedded store has no encryption; allow it explicitly or use a server"
+    )]
     NotLoopback {
         /// The address.
         address: SocketAddr,
@@ -176,6 +178,11 @@ impl StorageError {
             Self::Server { code, .. } => *code,
             _ => None,
         }
+    }
+
+    /// Whether the server is there but took too long.
+    pub(crate) fn is_slow_answer(&self) -> bool {
+        matches!(self, Self::NoAnswer { .. }) || self.code() == Some(classify::TIMEOUT_EXCEEDED)
     }
 
     /// What would mend it, for a message that is repeated while waiting.

@@ -106,11 +106,7 @@ fn check_order(component: &str, migrations: &[Migration]) -> Result<(), StorageE
     }
 }
 
-fn missing(
-    component: &str,
-    known: &[Migration],
-    applied: &[AppliedMigration],
-) -> Result<Vec<Migration>, StorageError> {
+fn missing(component: &str, known: &[Migration], applied: &[AppliedMigration]) -> Result<Vec<Migration>, StorageError> {
     let newest = known.last().map_or(0, |migration| migration.version);
     if let Some(found) = applied.iter().map(|migration| migration.version).max()
         && found > newest
@@ -135,8 +131,10 @@ fn missing(
 mod tests {
     use super::*;
 
-    const KNOWN: &[Migration] =
-        &[Migration { version: 1, name: "one", sql: "SELECT 1" }, Migration { version: 2, name: "two", sql: "SELECT 2" }];
+    const KNOWN: &[Migration] = &[
+        Migration { version: 1, name: "one", sql: "SELECT 1" },
+        Migration { version: 2, name: "two", sql: "SELECT 2" },
+    ];
 
     fn applied(version: u32, sql: &str) -> AppliedMigration {
         AppliedMigration {

@@ -32,7 +32,7 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(2);
 /// A ClickHouse database, reached over HTTP. Clones share one connection pool.
 ///
 /// What is out of reach is waited for, with a message every few seconds, until it answers or the shutdown token is
-/// cancelled; every method that waits says so.
+/// cancelled; every method that waits says so. A query that exceeds its time limit three times is an error.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -116,17 +116,17 @@ impl Store {
 
     /// All rows of a query. Waits for the server.
     pub async fn fetch_all<R: RowOwned + RowRead>(&self, query: Query) -> Result<Vec<R>, StorageError> {
-        self.persist("a query", || query.clone().fetch_all::<R>()).await
+        self.ask("a query", || query.clone().fetch_all::<R>()).await
     }
 
     /// The one row of a query. Waits for the server.
     pub async fn fetch_one<R: RowOwned + RowRead>(&self, query: Query) -> Result<R, StorageError> {
-        self.persist("a query", || query.clone().fetch_one::<R>()).await
+        self.ask("a query", || query.clone().fetch_one::<R>()).await
     }
 
     /// The first row of a query, if it has any. Waits for the server.
     pub async fn fetch_optional<R: RowOwned + RowRead>(&self, query: Query) -> Result<Option<R>, StorageError> {
-        self.persist("a query", || query.clone().fetch_optional::<R>()).await
+        self.ask("a query", || query.clone().fetch_optional::<R>()).await
     }
 
     /// Runs a statement that may be run twice without harm (DDL with IF NOT EXISTS, ALTER, OPTIMIZE). Waits for the server.
@@ -137,10 +137,7 @@ impl Store {
 
     /// The highest stored offset of a topic's partition in a table with columns `topic`, `partition` and `offset`.
     pub async fn highest_offset(&self, table: &str, topic: &str, partition: i32) -> Result<Option<i64>, StorageError> {
-        let sql = format!(
-            "SELECT maxOrNull(`offset`) FROM {} WHERE topic = ? AND `partition` = ?",
-            identifier(table)
-        );
+        let sql = format!("SELECT maxOrNull(`offset`) FROM {} WHERE topic = ? AND `partition` = ?", identifier(table));
         self.fetch_one(self.query(&sql).bind(topic).bind(partition)).await
     }
 

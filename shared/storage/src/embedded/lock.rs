@@ -19,8 +19,7 @@ pub(super) struct StoreDirectory {
 impl StoreDirectory {
     /// Makes the directory where it is missing, for its owner only, and takes its lock.
     pub(super) fn take(directory: &Path) -> Result<Self, StorageError> {
-        let failed =
-            |action| move |source| StorageError::File { action, path: directory.to_owned(), source };
+        let failed = |action| move |source| StorageError::File { action, path: directory.to_owned(), source };
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)

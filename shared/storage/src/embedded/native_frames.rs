@@ -41,7 +41,10 @@ impl FrameReader {
         if self.pending.is_empty() {
             return Ok(());
         }
-        Err(Exception::new(codes::CANNOT_READ_ALL_DATA, "Cannot read all data: the body ends within a compressed frame"))
+        Err(Exception::new(
+            codes::CANNOT_READ_ALL_DATA,
+            "Cannot read all data: the body ends within a compressed frame",
+        ))
     }
 
     fn next(&mut self) -> Result<Option<Bytes>, Exception> {

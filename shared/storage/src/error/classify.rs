@@ -6,6 +6,7 @@ use clickhouse::error::Error;
 use foundation::FailureKind;
 
 pub(crate) const UNKNOWN_DATABASE: u32 = 81;
+pub(super) const TIMEOUT_EXCEEDED: u32 = 159;
 const NOT_ENOUGH_SPACE: u32 = 243;
 const CANNOT_WRITE_TO_FILE: u32 = 75;
 const MEMORY_LIMIT_EXCEEDED: u32 = 241;

@@ -8,14 +8,15 @@ use crate::StorageError;
 /// The most rows that one block may hold: beyond it the server would cut an insert into several parts.
 pub const MAX_BLOCK_ROWS: usize = 1_000_000;
 
-/// One block stays one part: its size in rows alone decides, and it is never handed to the server's own batching.
-const ONE_PART: [(&str, &str); 6] = [
+/// One block stays one part: its size in rows alone decides, and it is never handed to the server's own batching. Views
+/// that hang on the table get a block even when the table itself already had it, for a crash may have come between the two.
+const SETTINGS: [(&str, &str); 6] = [
     ("async_insert", "0"),
     ("insert_deduplicate", "1"),
+    ("deduplicate_blocks_in_dependent_materialized_views", "1"),
     ("max_insert_block_size", "1048576"),
     ("min_insert_block_size_rows", "1048576"),
     ("min_insert_block_size_bytes", "0"),
-    ("max_partitions_per_insert_block", "1"),
 ];
 
 impl Store {
@@ -23,8 +24,8 @@ impl Store {
     ///
     /// Waits for a server that is down, overloaded or out of disk space, and sends the block again with the same token,
     /// so that an insert whose answer was lost is not stored twice. The token must belong to this content alone (topic,
-    /// partition and offset range make a good one). The table needs a `non_replicated_deduplication_window`, or a
-    /// replicated engine, and no partition key. An empty block is not sent.
+    /// partition and offset range make a good one). The table, and the target of a materialized view on it, needs a
+    /// `non_replicated_deduplication_window` or a replicated engine, and no partition key. An empty block is not sent.
     ///
     /// The first block for a table is checked column by column against the row type; a mismatch is
     /// [`foundation::FailureKind::Corrupt`]. Later ones are trusted until an insert fails.
@@ -56,7 +57,7 @@ impl Store {
         }
         let sent = async {
             let mut insert = client.insert::<R>(table).await?;
-            for (name, value) in ONE_PART {
+            for (name, value) in SETTINGS {
                 insert = insert.with_setting(name, value);
             }
             insert = insert.with_setting("insert_deduplication_token", token);

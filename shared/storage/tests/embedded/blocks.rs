@@ -71,7 +71,8 @@ async fn rows_come_back_as_they_went(config: StoreConfig) {
     // Twice: the first block is checked against the table, the second is trusted.
     store.insert_block("everything", &rows[..10], "first").await.unwrap();
     store.insert_block("everything", &rows[10..], "second").await.unwrap();
-    let back: Vec<Everything> = store.fetch_all(store.query("SELECT ?fields FROM everything ORDER BY id")).await.unwrap();
+    let back: Vec<Everything> =
+        store.fetch_all(store.query("SELECT ?fields FROM everything ORDER BY id")).await.unwrap();
     assert!(back == rows);
 }
 
@@ -118,6 +119,31 @@ fn a_token_lets_a_block_in_once() {
         store.insert_block("plain", &plain(0..100), "topic/1 0-99").await.unwrap();
         assert_eq!(count(&store, "plain").await, 200);
         store.insert_block::<Plain>("plain", &[], "nothing").await.unwrap();
+    });
+}
+
+#[test]
+fn a_view_gets_a_block_that_its_table_had_before_a_crash() {
+    runtime().block_on(async {
+        let store = own_store().await;
+        store.execute(PLAIN).await.unwrap();
+        let rows = plain(0..100);
+        store.insert_block("plain", &rows, "a").await.unwrap();
+        // As after a crash between the table's part and the view's.
+        store
+            .execute(
+                "CREATE TABLE counted (n UInt64) ENGINE = MergeTree ORDER BY tuple()
+                 SETTINGS non_replicated_deduplication_window = 100",
+            )
+            .await
+            .unwrap();
+        store.execute("CREATE MATERIALIZED VIEW counting TO counted AS SELECT count() AS n FROM plain").await.unwrap();
+        for _ in 0..2 {
+            store.insert_block("plain", &rows, "a").await.unwrap();
+            assert_eq!(count(&store, "plain").await, 100);
+            let counted: u64 = store.fetch_one(store.query("SELECT sum(n) FROM counted")).await.unwrap();
+            assert_eq!(counted, 100);
+        }
     });
 }
 

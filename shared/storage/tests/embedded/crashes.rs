@@ -53,9 +53,7 @@ fn killed_in_mid_insert_no_acknowledged_block_is_lost_and_none_is_doubled() {
         store.execute(TABLE).await.unwrap();
         let acknowledged: &'static [AtomicU64; WRITERS as usize] = Box::leak(Box::default());
         let writers: Vec<_> = (0..WRITERS)
-            .map(|writer| {
-                tokio::spawn(write(store.clone(), writer, &acknowledged[writer as usize], stop.clone()))
-            })
+            .map(|writer| tokio::spawn(write(store.clone(), writer, &acknowledged[writer as usize], stop.clone())))
             .collect();
         for round in 1..=4u64 {
             // Each round gets further before it is killed, at another moment of an insert each time.

@@ -162,12 +162,18 @@ fn parameters_are_bound_and_never_read_as_sql() {
     runtime().block_on(async {
         let store = own_store().await;
         for text in ["plain", "it's \"quoted\" `x`", "tab\t newline\n back\\slash", "'; DROP TABLE x; --", ""] {
-            let query = store.query("SELECT {text:String}").with_setting("param_text", text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n"));
+            let query = store
+                .query("SELECT {text:String}")
+                .with_setting("param_text", text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n"));
             assert_eq!(store.fetch_one::<String>(query).await.unwrap(), text);
             let bound = store.query("SELECT ?").bind(text);
             assert_eq!(store.fetch_one::<String>(bound).await.unwrap(), text);
         }
-        let query = store.client().query("SELECT {ids:Array(UInt32)}, {limit:UInt8}").param("ids", vec![1u32, 2]).param("limit", 3);
+        let query = store
+            .client()
+            .query("SELECT {ids:Array(UInt32)}, {limit:UInt8}")
+            .param("ids", vec![1u32, 2])
+            .param("limit", 3);
         assert_eq!(query.fetch_one::<(Vec<u32>, u8)>().await.unwrap(), (vec![1, 2], 3));
     });
 }

@@ -53,7 +53,8 @@ fn two_processes_may_migrate_at_once() {
         let connect = || Store::connect_when_up(&config, CancellationToken::new());
         let (one, other) = tokio::join!(connect(), connect());
         let (one, other) = (one.unwrap(), other.unwrap());
-        let (first, second) = tokio::join!(one.migrate("app", &[FIRST, SECOND]), other.migrate("app", &[FIRST, SECOND]));
+        let (first, second) =
+            tokio::join!(one.migrate("app", &[FIRST, SECOND]), other.migrate("app", &[FIRST, SECOND]));
         first.unwrap();
         second.unwrap();
         assert_eq!(one.applied_migrations("app").await.unwrap().len(), 2);

@@ -23,6 +23,7 @@ pub(crate) fn child_configuration() -> Option<EmbeddedConfig> {
     let mut config = EmbeddedConfig::new(directory, Part::Chdb.locate().unwrap());
     config.listen = std::env::var(LISTEN).unwrap().parse().unwrap();
     config.body_limit_bytes = 64 << 20;
+    config.drain_deadline = std::time::Duration::from_millis(500);
     Some(config)
 }
 

@@ -7,7 +7,7 @@ use foundation::{Failure as _, FailureKind};
 use storage::{ConnectionFile, StorageError, Store, StoreConfig};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{StoreProcess, runtime};
+use crate::support::{ANY_PORT, StoreProcess, own_store, post, runtime};
 
 /// A port that was free a moment ago.
 fn free_address() -> String {
@@ -45,6 +45,37 @@ fn a_store_that_starts_later_is_waited_for_and_resumed_with() {
         assert_eq!(store.fetch_one::<u64>(store.query("SELECT count() FROM t")).await.unwrap(), 1);
         again.stop();
     });
+}
+
+#[test]
+fn a_query_that_is_always_too_slow_is_an_error() {
+    runtime().block_on(async {
+        let store = own_store().await;
+        let query = store.query("SELECT sum(number) FROM numbers_mt(100000000000000)");
+        let error = store.fetch_one::<u64>(query.with_setting("max_execution_time", "1")).await.unwrap_err();
+        assert_eq!(error.code(), Some(159), "{error:?}");
+    });
+}
+
+#[test]
+fn a_stop_ends_the_queries_that_still_run_after_the_deadline() {
+    let directory = tempfile::tempdir().unwrap();
+    let process = StoreProcess::start(directory.path(), ANY_PORT);
+    let connection = ConnectionFile::read(directory.path()).unwrap();
+    let running = std::thread::spawn(move || {
+        let sql = b"SELECT sum(number) FROM numbers_mt(100000000000000)";
+        post(&connection, "/", &[], sql, sql.len())
+    });
+    runtime().block_on(async {
+        let config = ConnectionFile::read(directory.path()).unwrap().config();
+        let store = Store::connect_when_up(&config, CancellationToken::new()).await.unwrap();
+        let sql = "SELECT count() FROM system.processes WHERE query LIKE 'SELECT sum(number)%'";
+        while store.fetch_one::<u64>(store.query(sql)).await.unwrap() == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    process.stop();
+    assert!(running.join().unwrap().is_none_or(|answer| answer.status != 200));
 }
 
 #[derive(clickhouse::Row, serde::Serialize, serde::Deserialize)]
