@@ -1,6 +1,7 @@
 //! What the engine costs around a model that costs nothing, and what the back ends cost on a tiny one.
 //!
 //! `cargo bench -p inference`; the figures for a real encoder come from `pulsewire bench inference`.
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;

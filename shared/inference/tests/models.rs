@@ -1,6 +1,7 @@
 //! The tiny model of `fixtures/tiny` in both back ends, against logits computed by hand (numpy, f64).
 //!
 //! `training` holds that its exporter writes this very `model.onnx`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
