@@ -185,3 +185,6 @@ fn record_time(record: &Record) -> Result<EventTime, DecodeError> {
 fn refuse(stage: DecodeStage, reason: impl Into<String>) -> DecodeError {
     DecodeError { stage, reason: reason.into() }
 }
+
+#[cfg(test)]
+mod tests;

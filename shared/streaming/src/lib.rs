@@ -21,16 +21,17 @@ mod producer;
 pub mod rate;
 pub mod record;
 pub mod topic_reader;
+pub mod topic_writer;
 
 pub use connection::ConnectionConfig;
 pub use consumer::{ConsumerConfig, ConsumerMetrics, consume};
 pub use dead_letter::{DeadLetter, DeadLetters};
 pub use decode::{DecodeError, Decoder, FieldMapping, Message};
 pub use error::StreamingError;
-
 pub use leadership::Leadership;
 pub use mock::MockBroker;
 pub use offsets::Offsets;
 pub use processor::PartitionProcessor;
 pub use record::{Record, TopicPartition};
 pub use topic_reader::TopicReader;
+pub use topic_writer::TopicWriter;

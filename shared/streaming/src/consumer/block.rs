@@ -113,3 +113,69 @@ impl BlockBuilder {
         self.collected.first()?.timestamp
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn limits(max_rows: usize, max_bytes: usize) -> BlockConfig {
+        BlockConfig {
+            max_rows: max_rows.try_into().unwrap(),
+            max_bytes: max_bytes.try_into().unwrap(),
+            max_age: Duration::from_secs(1),
+        }
+    }
+
+    fn incoming<'a>(offset: i64, key: Option<&'a [u8]>, payload: &'a [u8]) -> Incoming<'a> {
+        Incoming { offset, timestamp: Some(offset * 10), key, payload, headers: Vec::new() }
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_hold_the_records_unchanged_and_within_the_limits(
+            records in prop::collection::vec(
+                (prop::option::of(prop::collection::vec(any::<u8>(), 0..4)), prop::collection::vec(any::<u8>(), 0..12)),
+                0..60,
+            ),
+            max_rows in 1..9_usize,
+            max_bytes in 1..64_usize,
+        ) {
+            let mut builder = BlockBuilder::new(&TopicPartition::new("news", 3), &limits(max_rows, max_bytes));
+            let mut blocks = Vec::new();
+            for (offset, (key, payload)) in (0..).zip(&records) {
+                builder.push(incoming(offset, key.as_deref(), payload), Instant::now());
+                if builder.is_full() {
+                    blocks.push(builder.take());
+                    prop_assert!(builder.is_empty() && builder.due().is_none());
+                }
+            }
+            blocks.push(builder.take());
+            for block in &blocks {
+                prop_assert!(block.len() <= max_rows);
+                let before_last: usize = block.iter().rev().skip(1).map(Record::size).sum();
+                prop_assert!(before_last < max_bytes, "a block was full before its last record");
+            }
+            let collected: Vec<_> = blocks.into_iter().flatten().collect();
+            prop_assert_eq!(collected.len(), records.len());
+            for (offset, (found, (key, payload))) in (0..).zip(collected.iter().zip(&records)) {
+                prop_assert_eq!((found.offset, found.partition, found.timestamp), (offset, 3, Some(offset * 10)));
+                prop_assert_eq!(found.key.as_deref(), key.as_deref());
+                prop_assert_eq!(&found.payload[..], &payload[..]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_is_due_by_the_age_of_its_first_record() {
+        let mut builder = BlockBuilder::new(&TopicPartition::new("news", 0), &limits(10, 1000));
+        let first = Instant::now();
+        builder.push(incoming(0, None, b"a"), first);
+        builder.push(incoming(1, None, b"b"), first + Duration::from_millis(900));
+        assert_eq!(builder.due(), Some(first + Duration::from_secs(1)));
+        assert_eq!(builder.first_timestamp(), Some(0));
+    }
+}

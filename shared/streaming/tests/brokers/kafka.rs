@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rdkafka::ClientConfig;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use streaming::feed::{Pace, SendOptions, Speed};
 use streaming::file::FileFormat;
 use streaming::topic_reader::{ReadFrom, ReadUntil};
@@ -38,7 +38,7 @@ async fn aborted_transactions_are_not_read_and_their_gaps_do_no_harm() {
     Offsets::connect(&connection, "test").unwrap().ensure_topic("transactions", 1).await.unwrap();
     let brokers = connection.brokers.clone();
     tokio::task::spawn_blocking(move || {
-        let producer: BaseProducer =
+        let producer: ThreadedProducer<DefaultProducerContext> =
             ClientConfig::new().set("bootstrap.servers", &brokers).set("transactional.id", "test").create().unwrap();
         let wait = Duration::from_secs(30);
         producer.init_transactions(wait).unwrap();
@@ -148,7 +148,7 @@ async fn a_payload_that_a_topic_does_not_take_is_kept_in_part() {
         offset: 1,
         timestamp: None,
         key: None,
-        payload: Bytes::from(vec![b'x'; 20 << 20]),
+        payload: Bytes::from(incompressible(20 << 20)),
         headers: Vec::new(),
     };
     let letter = DeadLetter { record, stage: "decode.size".into(), error: "too large".into() };
@@ -195,4 +195,14 @@ async fn a_file_is_sent_resumed_and_read_back() {
     }
     headlines.sort_unstable();
     assert_eq!(headlines, (0..1000).collect::<Vec<_>>());
+}
+
+/// Bytes of a linear congruential generator.
+fn incompressible(size: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..size).map(|_| next()).collect()
 }
