@@ -29,7 +29,7 @@ pub struct Mention {
     pub name: Arc<str>,
     /// The company's ticker, where the dictionary has one.
     pub ticker: Option<Arc<str>>,
-    /// How far the text is about this company, in [0, 1]: see [`relevance`].
+    /// How far the text is about this company, in [0, 1]: see [`relevance()`].
     pub relevance: f32,
 }
 
