@@ -122,17 +122,17 @@ pub struct Hyperparameters {
 impl Default for Hyperparameters {
     fn default() -> Self {
         Self {
-            epochs: 4,
+            epochs: 5,
             batch_size: 32,
             learning_rate: 8e-5,
             warmup: 0.1,
             weight_decay: 0.01,
             layer_decay: 1.0,
             dropout: 0.1,
-            label_smoothing: 0.0,
-            r_drop: 0.0,
+            label_smoothing: 0.05,
+            r_drop: 1.0,
             gradient_norm: 1.0,
-            weight_average: 0.0,
+            weight_average: 0.99,
             patience: 2,
             task_temperature: 1.0,
             max_tokens: 128,

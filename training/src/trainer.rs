@@ -111,9 +111,9 @@ impl<'a> Trainer<'a> {
             .iter()
             .map(|task| {
                 Ok(Samples {
-                    train: tokenise(&task.train, &tokenizer)?,
-                    validation: tokenise(&task.validation, &tokenizer)?,
-                    test: tokenise(&task.test, &tokenizer)?,
+                    train: tokenise(&task.train, &tokenizer, base)?,
+                    validation: tokenise(&task.validation, &tokenizer, base)?,
+                    test: tokenise(&task.test, &tokenizer, base)?,
                 })
             })
             .collect::<Result<_, TrainingError>>()?;
@@ -235,11 +235,17 @@ impl<'a> Trainer<'a> {
     }
 }
 
-fn tokenise(examples: &[Example], tokenizer: &TextTokenizer) -> Result<Vec<Sample>, TrainingError> {
+fn tokenise(examples: &[Example], tokenizer: &TextTokenizer, base: &Path) -> Result<Vec<Sample>, TrainingError> {
     examples
         .iter()
         .map(|example| {
             let tokens = tokenizer.encode(&example.text)?;
+            if tokens.is_empty() {
+                return Err(TrainingError::BaseEncoder {
+                    path: base.join("tokenizer.json"),
+                    message: format!("makes no token of {:?}; it must add the special tokens", example.text),
+                });
+            }
             Ok(Sample { tokens: tokens.ids().into(), label: example.label })
         })
         .collect()

@@ -1,5 +1,7 @@
 //! The trained model: a BERT encoder, its pooler, and one linear head for each task.
 
+mod loader;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,10 +15,10 @@ use super::feed_forward::{FeedForward, FeedForwardBlock};
 use super::linear::{Linear, LinearLayer};
 use super::operation::Kept;
 use super::packing::PackedBatch;
-use super::parameter::{Parameter, Role};
-use super::residual::{Norm, Residual};
+use super::parameter::Parameter;
 use crate::error::TrainingError;
 use crate::random::{Dropout, Random};
+use loader::{Loader, PARTS, new_linear};
 
 /// The spread of new weights, as BERT was made with.
 const INITIAL_DEVIATION: f64 = 0.02;
@@ -215,97 +217,5 @@ impl Mode {
             Self::Evaluation => input.apply_op1_no_bwd(&block),
             Self::Training { .. } => input.apply_op1(block),
         }
-    }
-}
-
-/// What attention stacks, by checkpoint name.
-const PARTS: [&str; 3] = ["query", "key", "value"];
-
-/// Builds blocks from a checkpoint.
-struct Loader<'a> {
-    weights: &'a Weights,
-    hidden: usize,
-    epsilon: f32,
-}
-
-impl Loader<'_> {
-    fn parameter(&self, name: &str, shape: &[usize], role: Role, depth: usize) -> Result<Parameter, TrainingError> {
-        Ok(Parameter::new(name, shape, role, depth, self.weights.values(name, shape)?))
-    }
-
-    fn norm(&self, name: &str, depth: usize) -> Result<Norm, TrainingError> {
-        Ok(Norm {
-            scale: self.parameter(&format!("{name}.weight"), &[self.hidden], Role::Offset, depth)?,
-            shift: self.parameter(&format!("{name}.bias"), &[self.hidden], Role::Offset, depth)?,
-            epsilon: self.epsilon,
-        })
-    }
-
-    fn residual(&self, name: &str, depth: usize) -> Result<Residual, TrainingError> {
-        Ok(Residual {
-            bias: self.parameter(&format!("{name}.dense.bias"), &[self.hidden], Role::Offset, depth)?,
-            norm: self.norm(&format!("{name}.LayerNorm"), depth)?,
-        })
-    }
-
-    fn linear(&self, name: &str, outputs: usize, depth: usize) -> Result<Linear, TrainingError> {
-        Ok(Linear {
-            weight: self.parameter(&format!("{name}.weight"), &[outputs, self.hidden], Role::Weight, depth)?,
-            bias: self.parameter(&format!("{name}.bias"), &[outputs], Role::Offset, depth)?,
-        })
-    }
-
-    fn embedding(&self, config: &EncoderConfig) -> Result<Embedding, TrainingError> {
-        let table = |name: &str, rows: usize| {
-            self.parameter(&format!("embeddings.{name}_embeddings.weight"), &[rows, self.hidden], Role::Table, 0)
-        };
-        Ok(Embedding {
-            words: table("word", config.vocab_size)?,
-            positions: table("position", config.max_position_embeddings)?,
-            types: table("token_type", config.type_vocab_size)?,
-            norm: self.norm("embeddings.LayerNorm", 0)?,
-        })
-    }
-
-    fn attention(&self, config: &EncoderConfig, layer: usize) -> Result<Attention, TrainingError> {
-        let prefix = format!("encoder.layer.{layer}.attention");
-        let stacked = |kind: &str, shape: &[usize], role: Role| -> Result<Parameter, TrainingError> {
-            let mut values = Vec::new();
-            for part in PARTS {
-                values.extend(self.weights.values(&format!("{prefix}.self.{part}.{kind}"), shape)?);
-            }
-            let mut stacked = shape.to_vec();
-            stacked[0] *= PARTS.len();
-            Ok(Parameter::new(format!("{prefix}.self.*.{kind}"), &stacked, role, layer + 1, values))
-        };
-        let square = [self.hidden, self.hidden];
-        Ok(Attention {
-            inner: stacked("weight", &square, Role::Weight)?,
-            inner_bias: stacked("bias", &[self.hidden], Role::Offset)?,
-            outer: self.parameter(&format!("{prefix}.output.dense.weight"), &square, Role::Weight, layer + 1)?,
-            residual: self.residual(&format!("{prefix}.output"), layer + 1)?,
-            heads: config.num_attention_heads,
-        })
-    }
-
-    fn feed_forward(&self, config: &EncoderConfig, layer: usize) -> Result<FeedForward, TrainingError> {
-        let prefix = format!("encoder.layer.{layer}");
-        let wide = config.intermediate_size;
-        let inner = format!("{prefix}.intermediate.dense");
-        let outer = format!("{prefix}.output");
-        Ok(FeedForward {
-            inner: self.parameter(&format!("{inner}.weight"), &[wide, self.hidden], Role::Weight, layer + 1)?,
-            inner_bias: self.parameter(&format!("{inner}.bias"), &[wide], Role::Offset, layer + 1)?,
-            outer: self.parameter(&format!("{outer}.dense.weight"), &[self.hidden, wide], Role::Weight, layer + 1)?,
-            residual: self.residual(&outer, layer + 1)?,
-        })
-    }
-}
-
-fn new_linear(name: &str, outputs: usize, inputs: usize, depth: usize, random: &mut Random) -> Linear {
-    let values = (0..outputs * inputs).map(|_| (random.normal() * INITIAL_DEVIATION) as f32).collect();
-    Linear {
-        weight: Parameter::new(format!("{name}.weight"), &[outputs, inputs], Role::Weight, depth, values),
-        bias: Parameter::new(format!("{name}.bias"), &[outputs], Role::Offset, depth, vec![0.0; outputs]),
     }
 }
