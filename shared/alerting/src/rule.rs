@@ -243,8 +243,11 @@ pub struct SurgeCondition {
     pub min_mass: f64,
     /// Negative messages below which the rule never fires.
     pub min_messages: u64,
-    /// From this probability of the negative class on a message counts at all.
+    /// From this probability of the negative class on a message is negative.
     pub min_negative: f32,
+    /// What a message's neutral probability counts, its negative one counting 1: around bad news, attention itself is a sign.
+    /// At 0, messages that are not negative do not count at all.
+    pub neutral_weight: f32,
     /// After this time, an entity's history counts half.
     pub half_life: Duration,
     /// Negative mass that an entity that nothing is known of gets in a week.

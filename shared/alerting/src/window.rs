@@ -24,12 +24,15 @@ pub(crate) struct Entry {
     relevance: f32,
     score: f32,
     negative: f32,
+    /// What it adds to the window's mass.
+    mass: f32,
     /// Whether it counts as a negative message.
     is_negative: bool,
 }
 
 impl Entry {
-    pub(crate) fn new(observation: &Observation, relevance: f32, min_negative: f32) -> Self {
+    pub(crate) fn new(observation: &Observation, relevance: f32, min_negative: f32, neutral_weight: f32) -> Self {
+        let neutral = (1.0 - observation.positive - observation.negative).max(0.0);
         Self {
             time: observation.time.millis(),
             topic: observation.topic.clone(),
@@ -40,13 +43,14 @@ impl Entry {
             relevance,
             score: observation.score,
             negative: observation.negative,
+            mass: (observation.negative + neutral_weight * neutral) * relevance,
             is_negative: observation.negative >= min_negative,
         }
     }
 
-    /// p(negative) · relevance.
+    /// (p(negative) + what neutral counts · p(neutral)) · relevance.
     pub(crate) fn mass(&self) -> f64 {
-        fixed(self.negative * self.relevance) as f64 / UNIT
+        fixed(self.mass) as f64 / UNIT
     }
 
     pub(crate) fn score(&self) -> f32 {
@@ -131,7 +135,7 @@ impl Window {
         self.negatives
     }
 
-    /// Σ p(negative) · relevance.
+    /// Sum of the entries' masses.
     pub(crate) fn mass(&self) -> f64 {
         self.mass as f64 / UNIT
     }
@@ -165,7 +169,7 @@ impl Window {
 
     fn count(&mut self, entry: &Entry, sign: i64) {
         self.negatives = self.negatives.saturating_add_signed(if entry.is_negative { sign } else { 0 });
-        self.mass += sign * fixed(entry.negative * entry.relevance);
+        self.mass += sign * fixed(entry.mass);
         self.scores += sign * fixed(entry.score * entry.relevance);
         self.relevances += sign * fixed(entry.relevance);
     }

@@ -6,23 +6,20 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use foundation::EventTime;
 use foundation::similarity::{NoveltyConfig, NoveltyIndex, Signature};
 
-const WORDS: [&str; 40] = [
-    "bank", "shares", "fall", "after", "loss", "profit", "rises", "on", "strong", "sales", "oil", "price", "fed", "cuts", "rate", "chief",
-    "quits", "over", "probe", "merger", "talks", "with", "rival", "stall", "as", "markets", "slide", "deeper", "into", "crisis", "group",
-    "files", "for", "protection", "from", "creditors", "deal", "to", "buy", "unit",
-];
-
+/// Headlines of 8 to 14 words about 500 companies; words are about as frequent as in English.
 fn headlines(count: u64) -> Vec<String> {
     let mut state = 42_u64;
-    let mut next = move || {
+    let mut uniform = move || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize
+        (state >> 11) as f64 / (1_u64 << 53) as f64
     };
     (0..count)
         .map(|number| {
-            let company = format!("Company{}", number % 500);
-            let words = 7 + next() % 7;
-            (0..words).fold(company, |text, _| text + " " + WORDS[next() % WORDS.len()])
+            let words = 7 + (uniform() * 7.0) as usize;
+            (0..words).fold(format!("Company{}", number % 500), |text, _| {
+                // Zipf's law over 5,000 words.
+                text + &format!(" word{}", 5000_f64.powf(uniform()) as u64)
+            })
         })
         .collect()
 }

@@ -19,7 +19,7 @@ use crate::time::{EventTime, duration_text};
 const BAND_ROWS: usize = 3;
 const BANDS: usize = PERMUTATIONS / BAND_ROWS;
 /// Candidates looked at in one band; beyond these, a band's texts are copies of one another.
-const CANDIDATES_PER_BAND: usize = 8;
+const CANDIDATES_PER_BAND: usize = 4;
 const NONE: u64 = u64::MAX;
 
 /// Which texts belong together.
@@ -124,7 +124,7 @@ impl NoveltyIndex {
         story
     }
 
-    /// The most similar candidate, the earliest of equals.
+    /// The most similar candidate, the earliest of equals; a copy ends the search.
     fn nearest(&self, time: i64, signature: &Signature) -> Option<(f32, StoryId)> {
         let horizon = self.horizon();
         let mut best: Option<(f32, u64, StoryId)> = None;
@@ -140,6 +140,9 @@ impl NoveltyIndex {
                     });
                     if better {
                         best = Some((similarity, sequence, entry.story));
+                    }
+                    if similarity == 1.0 {
+                        return Some((similarity, entry.story));
                     }
                 }
                 sequence = entry.earlier[band];

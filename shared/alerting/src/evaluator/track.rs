@@ -127,13 +127,13 @@ impl Track {
     /// Takes a message into a scope; whether the scope must be evaluated.
     pub(super) fn arrive(&mut self, rule: &Rule, scope: &Arc<str>, arrival: Arrival<'_>) -> bool {
         let observation = arrival.observation;
-        let min_negative = match &rule.condition {
+        let (min_negative, neutral_weight) = match &rule.condition {
             Condition::Message(message) if observation.score > message.max_score => return false,
             Condition::Message(message) if arrival.novelty.value < message.min_novelty => return false,
-            Condition::Surge(surge) if observation.negative < surge.min_negative => return false,
-            Condition::Message(_) => 0.0,
-            Condition::Threshold(threshold) => threshold.min_negative,
-            Condition::Surge(surge) => surge.min_negative,
+            Condition::Surge(surge) if surge.neutral_weight == 0.0 && observation.negative < surge.min_negative => return false,
+            Condition::Message(_) => (0.0, 0.0),
+            Condition::Threshold(threshold) => (threshold.min_negative, 0.0),
+            Condition::Surge(surge) => (surge.min_negative, surge.neutral_weight),
         };
         let state = self.state.scopes.entry(scope.clone()).or_default();
         let time = observation.time.millis();
@@ -141,7 +141,7 @@ impl Track {
         if repeats && rule.duplicates == Duplicates::Once {
             return state.timer.is_none();
         }
-        let entry = Entry::new(observation, arrival.relevance, min_negative);
+        let entry = Entry::new(observation, arrival.relevance, min_negative, neutral_weight);
         if matches!(rule.condition, Condition::Message(_)) {
             state.arrived.push(entry);
             return true;
@@ -269,7 +269,7 @@ impl ScopeState {
         match (&rule.condition, expectation) {
             (Condition::Surge(surge), Some(expectation)) => {
                 let value = window.mass();
-                let possible = value >= surge.min_mass && window.len() >= surge.min_messages;
+                let possible = value >= surge.min_mass && window.negatives() >= surge.min_messages;
                 if !possible && self.lifecycle.is_quiet() {
                     return Reading { value, breach: false, over: true, fresh: false };
                 }

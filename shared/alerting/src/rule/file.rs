@@ -74,6 +74,7 @@ pub(super) struct RuleTable {
     pub(super) resolve_above: Option<Spanned<f64>>,
     pub(super) min_messages: Option<Spanned<u64>>,
     pub(super) min_negative: Option<Spanned<f32>>,
+    pub(super) neutral_weight: Option<Spanned<f32>>,
     pub(super) probability: Option<Spanned<f64>>,
     pub(super) resolve_probability: Option<Spanned<f64>>,
     pub(super) min_mass: Option<Spanned<f64>>,

@@ -26,7 +26,7 @@ pub(super) fn refuse_foreign_keys(table: &RuleTable) -> Result<(), Refusal> {
     fn span<T>(key: &Option<Spanned<T>>) -> Option<Range<usize>> {
         key.as_ref().map(Spanned::span)
     }
-    let keys: [(&str, Option<Range<usize>>, &[Kind]); 17] = [
+    let keys: [(&str, Option<Range<usize>>, &[Kind]); 18] = [
         ("for", span(&table.hold), &[Threshold, Surge]),
         ("max_score", span(&table.max_score), &[Message]),
         ("min_novelty", span(&table.min_novelty), &[Message]),
@@ -38,6 +38,7 @@ pub(super) fn refuse_foreign_keys(table: &RuleTable) -> Result<(), Refusal> {
         ("resolve_above", span(&table.resolve_above), &[Threshold]),
         ("min_messages", span(&table.min_messages), &[Threshold, Surge]),
         ("min_negative", span(&table.min_negative), &[Threshold, Surge]),
+        ("neutral_weight", span(&table.neutral_weight), &[Surge]),
         ("probability", span(&table.probability), &[Surge]),
         ("resolve_probability", span(&table.resolve_probability), &[Surge]),
         ("min_mass", span(&table.min_mass), &[Surge]),
@@ -111,6 +112,7 @@ pub(super) fn surge(table: &RuleTable) -> Result<SurgeCondition, Refusal> {
         min_mass: positive(&table.min_mass, 1.5, 1e9, "min_mass")?,
         min_messages: min_messages(table, 2)?,
         min_negative: number(&table.min_negative, 0.5, 0.0..=1.0, "min_negative")?,
+        neutral_weight: number(&table.neutral_weight, 0.0, 0.0..=1.0, "neutral_weight")?,
         half_life: half_life.max(window),
         prior_per_week: positive(&table.prior_per_week, 0.5, 1e9, "prior_per_week")?,
         max_shape: positive(&table.max_shape, 2.0, 1e9, "max_shape")?,

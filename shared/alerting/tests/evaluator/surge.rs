@@ -110,3 +110,23 @@ fn the_same_news_at_a_busy_hour_is_less_surprising_than_in_a_quiet_night() {
     let (busy, night) = (expected(MONDAY + 43 * DAY + 12 * HOUR), expected(MONDAY + 43 * DAY + 4 * HOUR));
     assert!(busy > 2.0 * night, "{busy} at noon, {night} at night");
 }
+
+#[test]
+fn attention_counts_only_around_bad_news_and_only_if_asked() {
+    let rule = |weight: &str| rules(&format!("{RULE}min_mass = 2.0\n{weight}"));
+    let feed = |negatives: i64| {
+        let mut feed = ordinary(28);
+        for turn in 0..9 {
+            let offset = feed.len() as i64;
+            let time = MONDAY + 28 * DAY + turn * 10 * MINUTE;
+            let mut observation = message(offset, time, "Stranger", if turn < negatives { 0.8 } else { 0.0 }, &unlike(offset));
+            observation.positive = 0.0;
+            feed.push(observation);
+        }
+        feed
+    };
+    let fires = |weight: &str, negatives| !fired(&run(&rule(weight), &feed(negatives)), "Stranger").is_empty();
+    assert!(fires("neutral_weight = 0.3", 2));
+    assert!(!fires("neutral_weight = 0.3", 1), "one negative headline is fewer than min_messages");
+    assert!(!fires("", 2));
+}
