@@ -54,7 +54,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
 /// Prints the error with its causes, and tells its code.
 pub(crate) fn code(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
-    if error.is::<OutputClosed>() {
+    if error.is::<OutputClosed>() || is_asked_stop(&error) {
         return ExitCode::SUCCESS;
     }
     if !error.is::<Negative>() {
@@ -83,10 +83,23 @@ fn number(error: &anyhow::Error) -> u8 {
         Some(FailureKind::Configuration) => USAGE,
         Some(FailureKind::Unavailable) => UNAVAILABLE,
         Some(FailureKind::Input | FailureKind::Corrupt | FailureKind::Internal) => FAILED,
-        None => match error.chain().find_map(|cause| cause.downcast_ref::<ServiceError>()) {
+        None => match error.chain().find_map(service_error) {
             Some(ServiceError::Interrupted) => INTERRUPTED,
             _ => FAILED,
         },
+    }
+}
+
+/// Whether nothing happened but that a signal came before the start was over.
+fn is_asked_stop(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| matches!(service_error(cause), Some(ServiceError::StoppedWhileStarting)))
+}
+
+/// The service's error; the monitor hands it through.
+fn service_error<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a ServiceError> {
+    match cause.downcast_ref::<MonitorError>() {
+        Some(MonitorError::Service(error)) => Some(error),
+        _ => cause.downcast_ref(),
     }
 }
 
@@ -97,12 +110,7 @@ fn kind_of(cause: &(dyn StdError + 'static)) -> Option<FailureKind> {
     fn known<E: Failure + 'static>(cause: &(dyn StdError + 'static)) -> Option<FailureKind> {
         cause.downcast_ref::<E>().map(Failure::kind)
     }
-    // The monitor hands the service's errors through.
-    let service = match cause.downcast_ref::<MonitorError>() {
-        Some(MonitorError::Service(error)) => Some(error),
-        _ => cause.downcast_ref::<ServiceError>(),
-    };
-    match service {
+    match service_error(cause) {
         Some(ServiceError::AddressTaken { .. } | ServiceError::Bind { .. }) => Some(FailureKind::Configuration),
         Some(_) => None,
         None => known::<UsageError>(cause)
@@ -140,6 +148,15 @@ mod tests {
         check(ServiceError::Interrupted.into(), INTERRUPTED);
         let refused = SetupError::Client { command: "pip".into(), status: "1".into(), words: String::new() };
         check(refused.into(), UNAVAILABLE);
+    }
+
+    #[test]
+    fn a_stop_that_was_asked_for_is_no_failure() {
+        assert!(is_asked_stop(&ServiceError::StoppedWhileStarting.into()));
+        assert!(is_asked_stop(&MonitorError::Service(ServiceError::StoppedWhileStarting).into()));
+        assert!(!is_asked_stop(&ServiceError::Interrupted.into()));
+        let taken = ServiceError::AddressTaken { address: ([127, 0, 0, 1], 9464).into() };
+        check(MonitorError::Service(taken).into(), USAGE);
     }
 
     #[test]

@@ -43,6 +43,9 @@ pub(crate) struct ServeCommand {
     /// Allow an address that other machines reach; there is no encryption
     #[arg(long)]
     allow_remote: bool,
+    /// The engine's library, libchdb.so [default: the one that `pulsewire setup` installed]
+    #[arg(long, value_name = "FILE")]
+    library: Option<PathBuf>,
     /// Password; a flag is visible to other users of this machine, the variable is not
     #[arg(long, value_name = "PASSWORD", env = "PULSEWIRE_STORE_PASSWORD", hide_env_values = true)]
     password: Option<String>,
@@ -50,7 +53,7 @@ pub(crate) struct ServeCommand {
 
 impl ServeCommand {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let library = Part::Chdb.locate()?;
+        let library = Part::Chdb.locate_or(self.library.as_deref())?;
         let directory = prepare(self.dir.unwrap_or_else(default_store_directory))?;
         let mut config = EmbeddedConfig::new(&directory, library);
         config.listen = SocketAddr::new(self.host, self.port);

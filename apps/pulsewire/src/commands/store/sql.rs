@@ -68,8 +68,9 @@ impl SqlCommand {
 /// A store that no monitor has used yet has no tables, and not even the database.
 fn with_mend(error: StorageError, database: &str) -> anyhow::Error {
     match error.code() {
-        Some(UNKNOWN_DATABASE) => anyhow::Error::new(error)
-            .context(format!("there is no database {database} yet: `pulsewire store migrate` makes it with its tables")),
+        Some(UNKNOWN_DATABASE) => anyhow::Error::new(error).context(format!(
+            "there is no database {database} yet: `pulsewire store migrate` makes it with its tables"
+        )),
         _ => error.into(),
     }
 }
