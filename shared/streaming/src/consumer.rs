@@ -9,6 +9,7 @@ pub(crate) mod block;
 mod config;
 mod group;
 mod intake;
+mod mailbox;
 mod metrics;
 mod slot;
 mod start;
@@ -42,8 +43,7 @@ pub async fn consume<P: PartitionProcessor>(
     // Dropping this future stops the thread as a shutdown does.
     let stop = shutdown.child_token();
     let _stop_on_drop = stop.clone().drop_guard();
-    let lag =
-        tokio::spawn(metrics::watch_ends(Arc::clone(&metrics), offsets.clone(), config.lag_interval, stop.clone()));
+    let lag = tokio::spawn(metrics::watch_ends(Arc::clone(&metrics), offsets.clone(), config.clone(), stop.clone()));
     let intake = intake::Intake::new(config, processor, offsets, stop.clone(), metrics)?;
     let (done, outcome) = oneshot::channel();
     let thread = thread::Builder::new()

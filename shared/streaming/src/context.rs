@@ -1,6 +1,8 @@
 //! What librdkafka's own threads report, as `tracing` events.
 
-use std::sync::Mutex;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
@@ -10,48 +12,79 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 /// How often an outage is mentioned again.
 pub(crate) const REMIND_EVERY: Duration = Duration::from_secs(5);
 
-/// Logs an outage at once and then every few seconds, however often it is reported.
-#[derive(Debug, Default)]
+/// Something that is waited for: told at once and then every few seconds until it answers again.
+#[derive(Debug)]
 pub(crate) struct Outage {
-    last: Mutex<Option<Instant>>,
+    /// What is waited for: `Kafka at localhost:9092`.
+    what: String,
+    is_down: AtomicBool,
+    told: Mutex<Option<Told>>,
+}
+
+#[derive(Debug)]
+struct Told {
+    reason: String,
+    at: Instant,
 }
 
 impl Outage {
-    pub(crate) fn warn(&self, what: &str, reason: &dyn std::fmt::Display) {
-        let Ok(mut last) = self.last.lock() else { return };
-        if last.is_some_and(|last| last.elapsed() < REMIND_EVERY) {
-            return;
-        }
-        *last = Some(Instant::now());
-        tracing::warn!("waiting for {what}: {reason}");
+    pub(crate) fn of(what: impl Into<String>) -> Self {
+        Self { what: what.into(), is_down: AtomicBool::new(false), told: Mutex::new(None) }
     }
 
-    /// Says once that it is over.
-    pub(crate) fn over(&self, what: &str) {
-        let Ok(mut last) = self.last.lock() else { return };
-        if last.take().is_some() {
-            tracing::info!("{what} answers again");
+    pub(crate) fn of_kafka(brokers: &str) -> Arc<Self> {
+        Arc::new(Self::of(format!("Kafka at {brokers}")))
+    }
+
+    pub(crate) fn warn(&self, reason: &dyn fmt::Display) {
+        self.is_down.store(true, Ordering::Relaxed);
+        self.tell(|told| told.reason = reason.to_string(), || reason.to_string());
+    }
+
+    /// To be called every now and then: says it again when it is time.
+    pub(crate) fn remind(&self) {
+        if self.is_down.load(Ordering::Relaxed) {
+            self.tell(|_| {}, String::new);
         }
+    }
+
+    fn tell(&self, update: impl FnOnce(&mut Told), first: impl FnOnce() -> String) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(told) = &mut *told {
+            update(told);
+            if told.at.elapsed() < REMIND_EVERY {
+                return;
+            }
+            told.at = Instant::now();
+            tracing::warn!("still waiting for {}: {}", self.what, told.reason);
+        } else {
+            let reason = first();
+            tracing::warn!("waiting for {}: {reason}", self.what);
+            *told = Some(Told { reason, at: Instant::now() });
+        }
+    }
+
+    /// It has answered; said once after an outage.
+    pub(crate) fn over(&self) {
+        if self.is_down.swap(false, Ordering::Relaxed) {
+            *self.told.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            tracing::info!("{} answers again", self.what);
+        }
+    }
+
+    pub(crate) fn is_down(&self) -> bool {
+        self.is_down.load(Ordering::Relaxed)
     }
 }
 
 /// The context of clients that need nothing else.
 pub(crate) struct Quiet {
-    brokers: String,
-    outage: Outage,
+    pub(crate) outage: Arc<Outage>,
 }
 
 impl Quiet {
     pub(crate) fn new(brokers: &str) -> Self {
-        Self { brokers: format!("Kafka at {brokers}"), outage: Outage::default() }
-    }
-
-    pub(crate) fn outage(&self, reason: &dyn std::fmt::Display) {
-        self.outage.warn(&self.brokers, reason);
-    }
-
-    pub(crate) fn answered(&self) {
-        self.outage.over(&self.brokers);
+        Self { outage: Outage::of_kafka(brokers) }
     }
 }
 
@@ -61,17 +94,23 @@ impl ClientContext for Quiet {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if is_outage(&error) {
-            self.outage(&reason);
-        } else {
-            tracing::warn!("Kafka: {error}: {reason}");
-        }
+        note_error(&self.outage, &error, reason);
     }
 }
 
 impl rdkafka::consumer::ConsumerContext for Quiet {}
 
-/// Whether an error says that no broker can be reached or that one will not let us in, which may pass.
+/// Notes an error that a client reports by itself.
+pub(crate) fn note_error(outage: &Outage, error: &KafkaError, reason: &str) {
+    use RDKafkaErrorCode::{AllBrokersDown, Authentication, Resolve};
+    match error.rdkafka_error_code() {
+        Some(AllBrokersDown | Authentication | Resolve) => outage.warn(&reason),
+        // Lost connections are noise as long as one is left; what else ends a call is told by the call.
+        _ => tracing::debug!("Kafka: {error}: {reason}"),
+    }
+}
+
+/// Whether an error says that no broker answers or lets us in, which may pass.
 pub(crate) fn is_outage(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{
         AllBrokersDown, Authentication, BrokerTransportFailure, OperationTimedOut, Resolve, WaitingForCoordinator,

@@ -10,7 +10,7 @@ pub use replay::{LetterFilter, ReplayOptions, ReplayReport, list, replay};
 
 use crate::connection::ConnectionConfig;
 use crate::error::StreamingError;
-use crate::producer::{Outgoing, Producer, acknowledged, is_too_large};
+use crate::producer::{Outgoing, Producer, is_too_large};
 use crate::record::Record;
 
 /// Headers that this crate adds all begin so.
@@ -130,7 +130,7 @@ impl DeadLetters {
         }
         for (letter, delivery) in letters.iter().zip(deliveries) {
             let outcome = match delivery {
-                Ok(delivery) => acknowledged(delivery).await,
+                Ok(delivery) => self.producer.acknowledged(delivery).await,
                 Err(error) => Err(error),
             };
             match outcome {
@@ -150,7 +150,7 @@ impl DeadLetters {
         let mut message = outgoing(&topic, letter, &headers);
         message.payload = &letter.record.payload[..bytes.min(CUT_TO_BYTES)];
         let delivery = self.producer.queue(message).await.map_err(|error| self.producer.failed(&topic, error))?;
-        acknowledged(delivery).await.map_err(|error| self.producer.failed(&topic, error))
+        self.producer.acknowledged(delivery).await.map_err(|error| self.producer.failed(&topic, error))
     }
 
     fn topic_for(&self, letter: &DeadLetter) -> Arc<str> {

@@ -24,7 +24,7 @@ pub enum StreamingError {
         action: String,
         /// What the client library said.
         #[source]
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// The store is ahead of the topic: they no longer belong together.
     #[error(
@@ -63,8 +63,8 @@ pub enum StreamingError {
         /// The panic's message, where there is one.
         reason: String,
     },
-    /// A file cannot be read or written.
-    #[error("{}", path.display())]
+    /// A file cannot be read, or a thread not be started.
+    #[error("cannot use {}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -104,7 +104,7 @@ pub enum StreamingError {
 
 impl StreamingError {
     pub(crate) fn kafka(brokers: &str, action: impl Into<String>, source: KafkaError) -> Self {
-        Self::Kafka { brokers: brokers.to_owned(), action: action.into(), source }
+        Self::Kafka { brokers: brokers.to_owned(), action: action.into(), source: Box::new(source) }
     }
 
     pub(crate) fn processing<E: Failure + Send + Sync + 'static>(
@@ -125,7 +125,9 @@ impl Failure for StreamingError {
     fn kind(&self) -> FailureKind {
         match self {
             Self::Configuration(_) | Self::Column { .. } | Self::NoTopic { .. } => FailureKind::Configuration,
-            Self::Kafka { source: KafkaError::ClientConfig(..), .. } => FailureKind::Configuration,
+            Self::Kafka { source, .. } if matches!(**source, KafkaError::ClientConfig(..)) => {
+                FailureKind::Configuration
+            }
             Self::Kafka { .. } => FailureKind::Unavailable,
             Self::Recreated { .. } => FailureKind::Corrupt,
             Self::Processing { kind, .. } => *kind,

@@ -155,7 +155,7 @@ impl Sending<'_> {
     async fn settle(&mut self, all: bool) {
         let Self { options, producer, waiting, ledger, failure } = self;
         waiting
-            .settle(all, |(row, bytes), outcome| {
+            .settle(producer, all, |(row, bytes), outcome| {
                 if let Err(error) = ledger.settle(row, bytes, outcome, producer, &options.topic) {
                     failure.get_or_insert(error);
                 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::ConnectionConfig;
-use crate::context::{self, Outage, is_outage};
+use crate::context::{self, Outage};
 use crate::error::StreamingError;
 use crate::lane::task_ended;
 use crate::offsets::Offsets;
@@ -51,9 +51,8 @@ impl Leadership {
             .set("enable.auto.commit", "false")
             .set("partition.assignment.strategy", "cooperative-sticky")
             .create_with_context(Candidate {
-                name: format!("Kafka at {} (election on {topic})", connection.brokers),
                 leads,
-                outage: Outage::default(),
+                outage: Outage::of(format!("Kafka at {} (election on {topic})", connection.brokers)),
             })
             .map_err(|source| StreamingError::kafka(&connection.brokers, "cannot stand for election", source))?;
         let name = topic.to_owned();
@@ -73,8 +72,9 @@ impl Leadership {
             .spawn(move || {
                 while !stopped.is_cancelled() {
                     if let Some(Err(error)) = consumer.poll(POLL_FOR) {
-                        consumer.context().report(&error);
+                        tracing::debug!("the election: {error}");
                     }
+                    consumer.context().outage.remind();
                 }
                 let context = Arc::clone(consumer.context());
                 context.leads.send_replace(false);
@@ -116,15 +116,8 @@ impl Drop for Leadership {
 }
 
 struct Candidate {
-    name: String,
     leads: watch::Sender<bool>,
     outage: Outage,
-}
-
-impl Candidate {
-    fn report(&self, error: &KafkaError) {
-        self.outage.warn(&self.name, error);
-    }
 }
 
 impl ClientContext for Candidate {
@@ -133,9 +126,7 @@ impl ClientContext for Candidate {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if is_outage(&error) {
-            self.outage.warn(&self.name, &reason);
-        }
+        context::note_error(&self.outage, &error, reason);
     }
 }
 
@@ -143,7 +134,7 @@ impl ConsumerContext for Candidate {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let has_zero = list.elements().iter().any(|element| element.partition() == 0);
         let answered = if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            self.outage.over(&self.name);
+            self.outage.over();
             let answered = consumer.incremental_assign(list);
             if has_zero {
                 self.leads.send_replace(true);
@@ -156,7 +147,7 @@ impl ConsumerContext for Candidate {
             consumer.incremental_unassign(list)
         };
         if let Err(error) = answered {
-            tracing::debug!("the election on {}: {error}", self.name);
+            tracing::debug!("the election: {error}");
         }
     }
 }

@@ -12,7 +12,7 @@ use rdkafka::topic_partition_list::Offset;
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::connection::ConnectionConfig;
-use crate::context::{Quiet, is_outage};
+use crate::context::{Outage, Quiet, is_outage};
 use crate::error::StreamingError;
 use crate::lane::task_ended;
 use crate::record::TopicPartition;
@@ -51,6 +51,10 @@ impl Offsets {
             consumer: Arc::new(consumer),
             connection: Arc::new(connection.clone()),
         })
+    }
+
+    pub(crate) fn outage(&self) -> Arc<Outage> {
+        Arc::clone(&self.consumer.context().outage)
     }
 
     /// The partitions of a topic, in order; an error if there is no such topic.
@@ -141,12 +145,33 @@ impl Offsets {
             self.connection.client(&[]).create_with_context(Quiet::new(&self.brokers)).map_err(failed)?;
         let wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
         let options = AdminOptions::new().operation_timeout(Some(ANSWER_WITHIN)).request_timeout(Some(ANSWER_WITHIN));
-        let results = admin.create_topics([&wanted], &options).await.map_err(failed)?;
-        match results.into_iter().next() {
-            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(false),
-            Some(Err((_, code))) => Err(failed(KafkaError::AdminOp(code))),
-            Some(Ok(_)) | None => Ok(true),
+        let results = admin.create_topics([&wanted], &options).await;
+        match results.map(|results| results.into_iter().next()) {
+            Ok(None | Some(Ok(_))) => Ok(true),
+            Ok(Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists)))) => Ok(false),
+            Ok(Some(Err((_, code)))) => Err(failed(KafkaError::AdminOp(code))),
+            // Brokers answer here: one that never names its controller has no admin interface.
+            Err(KafkaError::AdminOp(RDKafkaErrorCode::UnsupportedFeature | RDKafkaErrorCode::OperationTimedOut)) => {
+                self.ask_for_topic(topic).await
+            }
+            Err(error) => Err(failed(error)),
         }
+    }
+
+    /// Brokers that create topics by themselves do so when a client asks for one.
+    async fn ask_for_topic(&self, topic: &str) -> Result<bool, StreamingError> {
+        let failed = |source| StreamingError::kafka(&self.brokers, format!("asking for the topic {topic}"), source);
+        let asking: BaseConsumer<Quiet> = self
+            .connection
+            .client(&[("allow.auto.create.topics", "true")])
+            .create_with_context(Quiet::new(&self.brokers))
+            .map_err(failed)?;
+        let name = topic.to_owned();
+        tokio::task::spawn_blocking(move || asking.fetch_metadata(Some(&name), ANSWER_WITHIN).map(drop))
+            .await
+            .map_err(|error| task_ended("a question to Kafka", error))?
+            .map_err(failed)?;
+        self.partitions(topic).await.map(|_| true)
     }
 
     async fn ask<T: Send + 'static>(
@@ -160,8 +185,8 @@ impl Offsets {
             // Serves the client's own errors and logs, which wait in its queue.
             drop(consumer.poll(Duration::ZERO));
             match &answer {
-                Ok(_) => consumer.context().answered(),
-                Err(error) if is_outage(error) => consumer.context().outage(error),
+                Ok(_) => consumer.context().outage.over(),
+                Err(error) if is_outage(error) => consumer.context().outage.warn(error),
                 Err(_) => {}
             }
             answer

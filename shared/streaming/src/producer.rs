@@ -1,6 +1,7 @@
 //! A producer whose every message is acknowledged by all replicas, once, in order.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::future_producer::{DeliveryFuture, FutureProducer, FutureRecord};
 
 use crate::connection::ConnectionConfig;
-use crate::context::Quiet;
+use crate::context::{Outage, Quiet, REMIND_EVERY};
 use crate::error::StreamingError;
 
 const FULL_QUEUE_WAIT: Duration = Duration::from_millis(10);
@@ -27,12 +28,14 @@ pub(crate) struct Outgoing<'a> {
 #[derive(Clone)]
 pub(crate) struct Producer {
     brokers: String,
+    outage: Arc<Outage>,
     inner: FutureProducer<Quiet>,
 }
 
 impl Producer {
     pub(crate) fn connect(connection: &ConnectionConfig) -> Result<Self, StreamingError> {
         connection.validate()?;
+        let outage = Outage::of_kafka(&connection.brokers);
         let inner = connection
             .client(&[
                 ("linger.ms", "5"),
@@ -45,9 +48,9 @@ impl Producer {
             .set("acks", "all")
             // Never given up by itself: the caller decides how long to wait.
             .set("message.timeout.ms", "0")
-            .create_with_context(Quiet::new(&connection.brokers))
+            .create_with_context(Quiet { outage: Arc::clone(&outage) })
             .map_err(|source| StreamingError::kafka(&connection.brokers, "cannot make a producer", source))?;
-        Ok(Self { brokers: connection.brokers.clone(), inner })
+        Ok(Self { brokers: connection.brokers.clone(), outage, inner })
     }
 
     /// Queues a message, waiting for room; the future tells when it is acknowledged.
@@ -75,17 +78,23 @@ impl Producer {
         }
     }
 
+    /// Waits for one message's acknowledgement.
+    pub(crate) async fn acknowledged(&self, mut delivery: DeliveryFuture) -> Result<(), KafkaError> {
+        loop {
+            match tokio::time::timeout(REMIND_EVERY, &mut delivery).await {
+                Ok(Ok(Ok(_))) => {
+                    self.outage.over();
+                    return Ok(());
+                }
+                Ok(Ok(Err((error, _)))) => return Err(error),
+                Ok(Err(_)) => return Err(KafkaError::Canceled),
+                Err(_) => self.outage.warn(&"it has not acknowledged a message yet"),
+            }
+        }
+    }
+
     pub(crate) fn failed(&self, topic: &str, source: KafkaError) -> StreamingError {
         StreamingError::kafka(&self.brokers, format!("writing to {topic}"), source)
-    }
-}
-
-/// Waits for one message's acknowledgement.
-pub(crate) async fn acknowledged(delivery: DeliveryFuture) -> Result<(), KafkaError> {
-    match delivery.await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err((error, _))) => Err(error),
-        Err(_) => Err(KafkaError::Canceled),
     }
 }
 
@@ -114,10 +123,15 @@ impl<T> Unacknowledged<T> {
     }
 
     /// Waits for the oldest while there are more than allowed (or any, at the end) and tells of each.
-    pub(crate) async fn settle(&mut self, all: bool, mut tell: impl FnMut(T, Result<(), KafkaError>)) {
+    pub(crate) async fn settle(
+        &mut self,
+        producer: &Producer,
+        all: bool,
+        mut tell: impl FnMut(T, Result<(), KafkaError>),
+    ) {
         while self.waiting.len() > if all { 0 } else { self.limit } {
             if let Some((message, delivery)) = self.waiting.pop_front() {
-                tell(message, acknowledged(delivery).await);
+                tell(message, producer.acknowledged(delivery).await);
             }
         }
     }

@@ -8,12 +8,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::connection::ConnectionConfig;
+use crate::consumer::block::headers_of;
 use crate::context::{Quiet, is_outage};
 use crate::error::StreamingError;
 use crate::offsets::{Offsets, Watermarks};
@@ -124,9 +125,11 @@ struct Reading {
 impl Reading {
     fn run(mut self, consumer: &BaseConsumer<Quiet>) {
         while !self.stop.is_cancelled() && !self.left.as_ref().is_some_and(BTreeMap::is_empty) {
+            consumer.context().outage.remind();
             let item = match consumer.poll(POLL_FOR) {
                 None => continue,
                 Some(Ok(message)) => {
+                    consumer.context().outage.over();
                     let (partition, next) = (message.partition(), message.offset() + 1);
                     let past = self.left.as_ref().and_then(|left| left.get(&partition)).is_some_and(|end| next > *end);
                     let record = (!past).then(|| to_record(&self.topic, &message));
@@ -159,10 +162,6 @@ impl Reading {
 }
 
 fn to_record(topic: &Arc<str>, message: &BorrowedMessage<'_>) -> Record {
-    let headers = message.headers().map(|headers| {
-        let owned = |value: Option<&[u8]>| Bytes::copy_from_slice(value.unwrap_or_default());
-        headers.iter().map(|header| (header.key.to_owned(), owned(header.value))).collect()
-    });
     Record {
         topic: Arc::clone(topic),
         partition: message.partition(),
@@ -170,6 +169,6 @@ fn to_record(topic: &Arc<str>, message: &BorrowedMessage<'_>) -> Record {
         timestamp: message.timestamp().to_millis(),
         key: message.key().map(Bytes::copy_from_slice),
         payload: Bytes::copy_from_slice(message.payload().unwrap_or_default()),
-        headers: headers.unwrap_or_default(),
+        headers: headers_of(message),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::connection::ConnectionConfig;
 use crate::error::StreamingError;
-use crate::producer::{Outgoing, Producer, acknowledged};
+use crate::producer::{Outgoing, Producer};
 
 /// Writes to one topic; cheap to clone.
 #[derive(Clone)]
@@ -23,6 +23,7 @@ impl TopicWriter {
     pub async fn write(&self, key: &str, payload: &[u8]) -> Result<(), StreamingError> {
         let message = Outgoing { topic: &self.topic, key: Some(key.as_bytes()), payload, headers: &[] };
         let failed = |error| self.producer.failed(&self.topic, error);
-        acknowledged(self.producer.queue(message).await.map_err(failed)?).await.map_err(failed)
+        let delivery = self.producer.queue(message).await.map_err(failed)?;
+        self.producer.acknowledged(delivery).await.map_err(failed)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 
 use super::config::BlockConfig;
 use crate::record::{Record, TopicPartition};
@@ -16,6 +17,25 @@ pub(crate) struct Incoming<'a> {
     pub key: Option<&'a [u8]>,
     pub payload: &'a [u8],
     pub headers: Vec<(String, Bytes)>,
+}
+
+impl<'a> Incoming<'a> {
+    pub(crate) fn of(message: &'a BorrowedMessage<'_>) -> Self {
+        Self {
+            offset: message.offset(),
+            timestamp: message.timestamp().to_millis(),
+            key: message.key(),
+            payload: message.payload().unwrap_or_default(),
+            headers: headers_of(message),
+        }
+    }
+}
+
+/// A message's headers, copied.
+pub(crate) fn headers_of(message: &BorrowedMessage<'_>) -> Vec<(String, Bytes)> {
+    let Some(headers) = message.headers() else { return Vec::new() };
+    let owned = |value: Option<&[u8]>| Bytes::copy_from_slice(value.unwrap_or_default());
+    headers.iter().map(|header| (header.key.to_owned(), owned(header.value))).collect()
 }
 
 /// The block that is being collected. Keys and values go into one buffer, so that a block costs few allocations.

@@ -1,7 +1,7 @@
 //! What the consumer group tells a member, kept for the intake thread to act on.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
@@ -9,7 +9,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, TopicPartitionList};
 
-use crate::context::{self, Outage, is_outage};
+use crate::context::{self, Outage};
 use crate::record::TopicPartition;
 
 /// A change of the partitions that this member owns.
@@ -29,23 +29,16 @@ pub(crate) enum Change {
 /// Notes rebalances while librdkafka is polled. librdkafka waits until the intake has answered a change with
 /// `incremental_assign` or `incremental_unassign`, which is what makes a drain possible.
 pub(crate) struct GroupContext {
-    brokers: String,
     changes: Mutex<Vec<Change>>,
     /// Set by every callback: `poll` returns early after one, although messages may wait.
     called: AtomicBool,
     closing: AtomicBool,
-    pub(crate) outage: Outage,
+    pub(crate) outage: Arc<Outage>,
 }
 
 impl GroupContext {
-    pub(crate) fn new(brokers: &str) -> Self {
-        Self {
-            brokers: format!("Kafka at {brokers}"),
-            changes: Mutex::default(),
-            called: AtomicBool::new(false),
-            closing: AtomicBool::new(false),
-            outage: Outage::default(),
-        }
+    pub(crate) fn new(outage: Arc<Outage>) -> Self {
+        Self { changes: Mutex::default(), called: AtomicBool::new(false), closing: AtomicBool::new(false), outage }
     }
 
     /// Changes since the last call, in order.
@@ -62,14 +55,6 @@ impl GroupContext {
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
     }
-
-    pub(crate) fn report_outage(&self, reason: &dyn std::fmt::Display) {
-        self.outage.warn(&self.brokers, reason);
-    }
-
-    pub(crate) fn report_answer(&self) {
-        self.outage.over(&self.brokers);
-    }
 }
 
 impl ClientContext for GroupContext {
@@ -79,9 +64,7 @@ impl ClientContext for GroupContext {
 
     fn error(&self, error: KafkaError, reason: &str) {
         // Other errors come out of `poll` too and are judged there.
-        if is_outage(&error) {
-            self.report_outage(&reason);
-        }
+        context::note_error(&self.outage, &error, reason);
     }
 }
 
@@ -112,9 +95,10 @@ impl ConsumerContext for GroupContext {
 
     fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
         self.called.store(true, Ordering::Relaxed);
-        if let Err(error) = result {
+        match result {
+            Ok(()) => self.outage.over(),
             // Harmless: rows are stored, and a later commit or the store itself says how far.
-            tracing::debug!("a commit of offsets was refused: {error}");
+            Err(error) => tracing::debug!("a commit of offsets was refused: {error}"),
         }
     }
 }

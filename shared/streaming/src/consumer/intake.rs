@@ -1,13 +1,12 @@
 //! The thread that polls librdkafka, collects blocks and answers the consumer group.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::{self, Thread};
+use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -15,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 use super::block::Incoming;
 use super::config::ConsumerConfig;
 use super::group::{Change, GroupContext};
+use super::mailbox::{Mailbox, Note};
 use super::metrics::ConsumerMetrics;
 use super::slot::{Shared, Slot};
 use crate::context::is_outage;
 use crate::error::StreamingError;
-use crate::lane::Span;
 use crate::offsets::Offsets;
 use crate::processor::PartitionProcessor;
 use crate::record::TopicPartition;
@@ -28,40 +27,6 @@ use crate::record::TopicPartition;
 const POLL_AT_MOST: usize = 4096;
 /// How long the thread sleeps when nothing wakes it.
 const SLEEP_AT_MOST: Duration = Duration::from_millis(100);
-
-/// What a lane tells the intake thread; each partition has at most one note per block in work.
-pub(crate) enum Note {
-    /// The partition is to be read from this offset on.
-    Start(TopicPartition, i64),
-    /// A block is durable.
-    Stored(TopicPartition, Span),
-    /// The lane has ended.
-    Ended(TopicPartition, Result<(), StreamingError>),
-}
-
-/// Notes from the lanes, and the means to wake the thread that reads them.
-#[derive(Default)]
-pub(crate) struct Mailbox {
-    notes: Mutex<Vec<Note>>,
-    thread: OnceLock<Thread>,
-}
-
-impl Mailbox {
-    pub(crate) fn post(&self, note: Note) {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
-        self.wake();
-    }
-
-    pub(crate) fn wake(&self) {
-        if let Some(thread) = self.thread.get() {
-            thread.unpark();
-        }
-    }
-
-    fn take(&self) -> Vec<Note> {
-        std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 /// The state of the intake thread.
 pub(crate) struct Intake<P: PartitionProcessor> {
@@ -87,6 +52,7 @@ impl<P: PartitionProcessor> Intake<P> {
         shutdown: CancellationToken,
         metrics: Arc<ConsumerMetrics>,
     ) -> Result<Self, StreamingError> {
+        let outage = offsets.outage();
         let brokers = &config.connection.brokers;
         let session = config.session_timeout.as_millis();
         let heartbeat = (session / 10).clamp(100, 3000);
@@ -115,7 +81,7 @@ impl<P: PartitionProcessor> Intake<P> {
         }
         let failed = |source| StreamingError::kafka(brokers, "cannot make a consumer", source);
         let mut consumer: BaseConsumer<GroupContext> =
-            client.create_with_context(GroupContext::new(brokers)).map_err(failed)?;
+            client.create_with_context(GroupContext::new(outage)).map_err(failed)?;
         let mailbox = Arc::new(Mailbox::default());
         let waker = Arc::clone(&mailbox);
         consumer.set_nonempty_callback(move || waker.wake());
@@ -136,7 +102,7 @@ impl<P: PartitionProcessor> Intake<P> {
 
     /// Runs until shutdown or until something fails for good; leaves the group before it returns.
     pub(crate) fn run(mut self) -> Result<(), StreamingError> {
-        self.shared.mailbox.thread.get_or_init(thread::current);
+        self.shared.mailbox.is_read_here();
         let topics: Vec<&str> = self.config.topics.iter().map(String::as_str).collect();
         self.consumer.subscribe(&topics).map_err(|source| self.failed("cannot subscribe", source))?;
         let shared = Arc::clone(&self.shared);
@@ -150,6 +116,7 @@ impl<P: PartitionProcessor> Intake<P> {
             let mut busy = self.poll();
             busy |= self.follow_group();
             busy |= self.read_notes();
+            self.consumer.context().outage.remind();
             self.hand_over();
             self.commit_now_and_then();
             self.release_drained();
@@ -157,10 +124,9 @@ impl<P: PartitionProcessor> Intake<P> {
                 stopping = Some(Instant::now() + self.config.drain_deadline);
                 self.slots.iter_mut().for_each(Slot::drain);
             }
-            if let Some(deadline) = stopping {
-                if self.slots.iter().all(Slot::has_ended) || Instant::now() >= deadline {
-                    break;
-                }
+            let drained = || self.slots.iter().all(Slot::has_ended);
+            if stopping.is_some_and(|deadline| drained() || Instant::now() >= deadline) {
+                break;
             }
             if !busy {
                 thread::park_timeout(self.idle_time());
@@ -178,7 +144,7 @@ impl<P: PartitionProcessor> Intake<P> {
                     let found = find(&self.slots, self.last, message.topic(), message.partition());
                     if let Some(slot) = found.and_then(|index| self.slots.get_mut(index)) {
                         self.last = found.unwrap_or_default();
-                        slot.push(incoming(&message));
+                        slot.push(Incoming::of(&message));
                         if slot.is_full() && !slot.hand_over() {
                             slot.pause(&self.consumer);
                         }
@@ -195,22 +161,23 @@ impl<P: PartitionProcessor> Intake<P> {
 
     /// Decides what an error of the consumer means.
     fn judge(&mut self, error: KafkaError) {
-        let context = self.consumer.context();
-        match &error {
-            KafkaError::MessageConsumptionFatal(_) => {
-                let error = self.failed("the consumer group refuses this member", error);
-                self.failure.get_or_insert(error);
+        use RDKafkaErrorCode::{
+            GroupAuthorizationFailed, TopicAuthorizationFailed, UnknownTopic, UnknownTopicOrPartition,
+        };
+        if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
+            let error = self.failed("the consumer group refuses this member", error);
+            self.failure.get_or_insert(error);
+            return;
+        }
+        let outage = &self.consumer.context().outage;
+        match error.rdkafka_error_code() {
+            // The context has noted it.
+            _ if is_outage(&error) => {}
+            Some(UnknownTopicOrPartition | UnknownTopic) => {
+                outage.warn(&format!("there is no topic {} yet", self.config.topics.join(" or ")));
             }
-            error if is_outage(error) => context.report_outage(error),
-            error => match error.rdkafka_error_code() {
-                Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                    context.report_outage(&format!("there is no topic {} yet", self.config.topics.join(" or ")));
-                }
-                Some(RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed) => {
-                    context.report_outage(error);
-                }
-                _ => tracing::warn!("Kafka: {error}"),
-            },
+            Some(TopicAuthorizationFailed | GroupAuthorizationFailed) => outage.warn(&error),
+            _ => tracing::warn!("Kafka: {error}"),
         }
     }
 
@@ -220,7 +187,7 @@ impl<P: PartitionProcessor> Intake<P> {
         let any = !changes.is_empty();
         for change in changes {
             self.shared.metrics.rebalanced();
-            self.consumer.context().report_answer();
+            self.consumer.context().outage.over();
             match change {
                 Change::Assigned(partitions) => self.take_on(partitions),
                 Change::Revoked { partitions, lost: true } => self.lose(&partitions),
@@ -374,10 +341,10 @@ impl<P: PartitionProcessor> Intake<P> {
                 debug_assert!(added.is_ok(), "a stored offset is a plain number");
             }
         }
-        if list.count() > 0 {
-            if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
-                tracing::debug!("cannot commit offsets now: {error}");
-            }
+        if list.count() > 0
+            && let Err(error) = self.consumer.commit(&list, CommitMode::Async)
+        {
+            tracing::debug!("cannot commit offsets now: {error}");
         }
     }
 
@@ -420,20 +387,4 @@ impl<P: PartitionProcessor> Intake<P> {
 fn find(slots: &[Slot], last: usize, topic: &str, partition: i32) -> Option<usize> {
     let is_it = |slot: &Slot| slot.partition().partition == partition && &*slot.partition().topic == topic;
     if slots.get(last).is_some_and(is_it) { Some(last) } else { slots.iter().position(is_it) }
-}
-
-fn incoming<'a>(message: &'a BorrowedMessage<'_>) -> Incoming<'a> {
-    Incoming {
-        offset: message.offset(),
-        timestamp: message.timestamp().to_millis(),
-        key: message.key(),
-        payload: message.payload().unwrap_or_default(),
-        headers: headers_of(message),
-    }
-}
-
-fn headers_of(message: &BorrowedMessage<'_>) -> Vec<(String, Bytes)> {
-    let Some(headers) = message.headers() else { return Vec::new() };
-    let owned = |value: Option<&[u8]>| Bytes::copy_from_slice(value.unwrap_or_default());
-    headers.iter().map(|header| (header.key.to_owned(), owned(header.value))).collect()
 }

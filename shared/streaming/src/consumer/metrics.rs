@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use foundation::EventTime;
 use tokio_util::sync::CancellationToken;
 
+use super::config::ConsumerConfig;
 use crate::lane::Span;
 use crate::offsets::Offsets;
 use crate::record::TopicPartition;
@@ -180,21 +181,25 @@ impl Position {
     }
 }
 
-/// Asks for the ends of the owned partitions, again and again, until `stop`.
+/// Asks for the ends of the owned partitions, again and again, until `stop`. During an outage it asks for the
+/// first topic, which tells when the outage is over.
 pub(crate) async fn watch_ends(
     metrics: Arc<ConsumerMetrics>,
     offsets: Offsets,
-    interval: Duration,
+    config: ConsumerConfig,
     stop: CancellationToken,
 ) {
     // The first answer comes soon after the partitions do.
-    let mut wait = interval.min(Duration::from_millis(500));
+    let mut wait = config.lag_interval.min(Duration::from_millis(500));
     while stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
+        if offsets.outage().is_down() && offsets.partitions(&config.topics[0]).await.is_err() {
+            continue;
+        }
         for partition in metrics.owned() {
             // A broker that is down is reported by the client itself.
             if let Ok(ends) = offsets.watermarks(&partition).await {
                 metrics.ended_at(&partition, ends.high);
-                wait = interval;
+                wait = config.lag_interval;
             }
             if stop.is_cancelled() {
                 return;

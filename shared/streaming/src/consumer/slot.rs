@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::block::{BlockBuilder, Incoming};
 use super::config::{ConsumerConfig, Start};
 use super::group::GroupContext;
-use super::intake::{Mailbox, Note};
+use super::mailbox::{Mailbox, Note};
 use super::metrics::ConsumerMetrics;
 use super::start;
 use crate::error::StreamingError;

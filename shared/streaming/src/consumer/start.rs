@@ -18,16 +18,16 @@ pub(crate) async fn assign<P: PartitionProcessor>(
     processor: &P,
     partition: &TopicPartition,
 ) -> Result<(P::Partition, Option<i64>), StreamingError> {
-    let outage = Outage::default();
+    let outage = Outage::of(format!("the store, which says where {partition} resumes"));
     let mut backoff = backoff();
     loop {
         match processor.assign(partition.clone()).await {
             Ok(assigned) => {
-                outage.over(&format!("what {partition} resumes from"));
+                outage.over();
                 return Ok(assigned);
             }
             Err(error) if error.is_retryable() => {
-                outage.warn(&format!("what {partition} resumes from"), &error);
+                outage.warn(&error);
                 sleep(backoff.next_delay()).await;
             }
             Err(error) => return Err(StreamingError::processing(partition, -1, "assign", error)),

@@ -135,10 +135,16 @@ pub async fn replay(
                 Err(error) => failure = Some(producer.failed(&letter.record.topic, error)),
             }
         }
-        waiting.settle(false, |to, outcome| settle(&producer, &mut report, &mut next, &mut failure, to, outcome)).await;
+        waiting
+            .settle(&producer, false, |to, outcome| {
+                settle(&producer, &mut report, &mut next, &mut failure, to, outcome)
+            })
+            .await;
         progress(&report);
     }
-    waiting.settle(true, |to, outcome| settle(&producer, &mut report, &mut next, &mut failure, to, outcome)).await;
+    waiting
+        .settle(&producer, true, |to, outcome| settle(&producer, &mut report, &mut next, &mut failure, to, outcome))
+        .await;
     progress(&report);
     if remembers {
         remember(connection, topic, next).await?;

@@ -1,5 +1,6 @@
-//! Consumers, dead letters, feeds and elections against the built-in broker and against a real Kafka.
+//! Consumers, dead letters, feeds and elections against the built-in broker, a real Kafka and files.
 
+mod files;
 mod kafka;
 mod mock;
 mod server;

@@ -82,6 +82,8 @@ pub(crate) struct Ledger {
     resume: Option<i64>,
     fail_at: Option<i64>,
     panic_at: Option<i64>,
+    /// How many more assignments find the store down.
+    down_for: AtomicUsize,
     stores_begun: AtomicUsize,
     gate: Mutex<Option<watch::Receiver<bool>>>,
 }
@@ -97,11 +99,11 @@ impl Gate {
 
 #[derive(Debug, thiserror::Error)]
 #[error("told to fail")]
-pub(crate) struct ToldToFail;
+pub(crate) struct ToldToFail(FailureKind);
 
 impl Failure for ToldToFail {
     fn kind(&self) -> FailureKind {
-        FailureKind::Internal
+        self.0
     }
 }
 
@@ -120,6 +122,10 @@ impl Ledger {
 
     pub(crate) fn panicking_at(offset: i64) -> Self {
         Self { panic_at: Some(offset), ..Self::default() }
+    }
+
+    pub(crate) fn down_for(assignments: usize) -> Self {
+        Self { down_for: assignments.into(), ..Self::default() }
     }
 
     pub(crate) fn hold_stores(&self) -> Gate {
@@ -165,6 +171,10 @@ impl PartitionProcessor for Ledger {
     type Error = ToldToFail;
 
     async fn assign(&self, partition: TopicPartition) -> Result<((), Option<i64>), ToldToFail> {
+        let one_less = |left: usize| left.checked_sub(1);
+        if self.down_for.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+            return Err(ToldToFail(FailureKind::Unavailable));
+        }
         if self.remembers {
             let rows = self.rows.lock().unwrap();
             let last = rows.iter().filter(|row| row.partition == partition.partition).map(|row| row.offset).max();
@@ -185,7 +195,7 @@ impl PartitionProcessor for Ledger {
             drop(gate.wait_for(|open| *open).await);
         }
         if block.iter().any(|row| Some(row.offset) == self.fail_at) {
-            return Err(ToldToFail);
+            return Err(ToldToFail(FailureKind::Internal));
         }
         self.rows.lock().unwrap().extend(block);
         Ok(())
