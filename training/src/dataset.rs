@@ -12,6 +12,7 @@ pub use labels::{LabelNames, LabelSet};
 use crate::error::TrainingError;
 use crate::run::{Split, Task};
 use crate::source::DataSource;
+use split::Side;
 
 /// The least distinct rows of a label: one to validate, one to test and five to learn from.
 pub const MINIMUM_ROWS: usize = 7;
@@ -44,42 +45,57 @@ pub struct TaskData {
     pub digest: String,
 }
 
-impl TaskData {
-    /// Reads, cleans and splits a task's files. `seed` decides which rows fall on which side.
-    pub fn load(task: &Task, seed: u64) -> Result<Self, TrainingError> {
-        let names = task.label_names.as_deref().map(LabelNames::load).transpose()?;
-        let mut cleaning = Cleaning::default();
-        let mut read = |sources: &[DataSource]| -> Result<Vec<Row>, TrainingError> {
-            let mut rows = Vec::new();
-            for source in sources {
-                rows.extend(read_rows(source, names.as_ref(), &mut cleaning)?);
-            }
-            Ok(rows)
-        };
-        let (rows, validation, test) = (read(&task.data)?, read(&task.validation)?, read(&task.test)?);
-        let held_out: HashSet<String> = validation.iter().chain(&test).map(|row| key(&row.text)).collect();
-        let before = rows.len();
-        let mut rows = rows;
-        rows.retain(|row| !held_out.contains(&key(&row.text)));
-        cleaning.repeats_of_held_out += before - rows.len();
-        labels::refuse_look_alikes(&rows)?;
-        let rows = cleaning::without_duplicates(rows, &mut cleaning);
+/// A task's rows, cleaned but with duplicates.
+struct TaskRows {
+    names: Option<LabelNames>,
+    data: Vec<Row>,
+    validation: Vec<Row>,
+    test: Vec<Row>,
+    cleaning: Cleaning,
+}
 
-        let labels = LabelSet::of(&rows, names.as_ref());
-        Self::check_classes(task, &labels, &rows)?;
-        let side = |rows: &[Row]| -> Result<Vec<Example>, TrainingError> {
+impl TaskData {
+    /// Reads, cleans and splits the tasks' files. `seed` decides which rows fall on which side.
+    ///
+    /// Tasks share one encoder, so a text that several tasks label falls on the same side in all of them; the first task's
+    /// split leads.
+    pub fn load(tasks: &[Task], seed: u64) -> Result<Vec<Self>, TrainingError> {
+        let rows = tasks.iter().map(TaskRows::read).collect::<Result<Vec<_>, _>>()?;
+        let files = rows.iter().flat_map(|rows| rows.validation.iter().chain(&rows.test));
+        let held_out: HashSet<String> = files.map(|row| key(&row.text)).collect();
+        let mut taken = HashMap::new();
+        tasks
+            .iter()
+            .zip(rows)
+            .map(|(task, mut rows)| {
+                let before = rows.data.len();
+                rows.data.retain(|row| !held_out.contains(&key(&row.text)));
+                rows.cleaning.repeats_of_held_out += before - rows.data.len();
+                Self::split(task, rows, seed, &mut taken)
+            })
+            .collect()
+    }
+
+    fn split(task: &Task, rows: TaskRows, seed: u64, taken: &mut HashMap<String, Side>) -> Result<Self, TrainingError> {
+        let TaskRows { names, data, validation, test, mut cleaning } = rows;
+        labels::refuse_look_alikes(&data)?;
+        let data = cleaning::without_duplicates(data, &mut cleaning);
+        let labels = LabelSet::of(&data, names.as_ref());
+        Self::check_classes(task, &labels, &data)?;
+        let examples = |rows: &[Row]| -> Result<Vec<Example>, TrainingError> {
             rows.iter().map(|row| Ok(Example { text: row.text.clone(), label: labels.index_of(row)? })).collect()
         };
         let shares = Split {
             validation: if validation.is_empty() { task.split.validation } else { 0.0 },
             test: if test.is_empty() { task.split.test } else { 0.0 },
         };
-        let sides = split::stratified(side(&rows)?, &shares, labels.len(), seed);
+        let sides = split::stratified(examples(&data)?, &shares, labels.len(), seed, taken);
+        cleaning.repeats_of_held_out += sides.left_out;
         let mut data = Self {
             name: task.name.clone(),
             train: sides.train,
-            validation: if validation.is_empty() { sides.validation } else { side(&validation)? },
-            test: if test.is_empty() { sides.test } else { side(&test)? },
+            validation: if validation.is_empty() { sides.validation } else { examples(&validation)? },
+            test: if test.is_empty() { sides.test } else { examples(&test)? },
             labels,
             cleaning,
             digest: String::new(),
@@ -123,6 +139,22 @@ impl TaskData {
             }
         }
         foundation::digest::sha256(content.as_bytes())
+    }
+}
+
+impl TaskRows {
+    fn read(task: &Task) -> Result<Self, TrainingError> {
+        let names = task.label_names.as_deref().map(LabelNames::load).transpose()?;
+        let mut cleaning = Cleaning::default();
+        let mut read = |sources: &[DataSource]| -> Result<Vec<Row>, TrainingError> {
+            let mut rows = Vec::new();
+            for source in sources {
+                rows.extend(read_rows(source, names.as_ref(), &mut cleaning)?);
+            }
+            Ok(rows)
+        };
+        let (data, validation, test) = (read(&task.data)?, read(&task.validation)?, read(&task.test)?);
+        Ok(Self { names, data, validation, test, cleaning })
     }
 }
 

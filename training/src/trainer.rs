@@ -33,7 +33,7 @@ pub fn train(run: &TrainingRun, staging: &Path) -> Result<TrainedModel, Training
         Some(base) => base.clone(),
         None => Part::BaseEncoder.locate()?,
     };
-    let data = run.tasks.iter().map(|task| TaskData::load(task, run.seed)).collect::<Result<Vec<_>, _>>()?;
+    let data = TaskData::load(&run.tasks, run.seed)?;
     let mut trainer = Trainer::new(run, &base, &data)?;
     let history = trainer.fit()?;
     let tasks = (0..data.len()).map(|task| trainer.task_report(task)).collect::<Result<Vec<_>, _>>()?;

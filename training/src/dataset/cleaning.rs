@@ -35,7 +35,7 @@ pub struct Cleaning {
     pub duplicates: usize,
     /// Dropped, since equal texts disagree about the label: the most frequent label stays; where there is none, no row.
     pub conflicting_labels: usize,
-    /// Dropped from training, since the text is also in the task's own validation or test file.
+    /// Dropped, since the text is also in a validation or test file, or another task holds it out.
     pub repeats_of_held_out: usize,
 }
 

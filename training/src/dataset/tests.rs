@@ -23,9 +23,13 @@ fn rows(label: &str, count: usize) -> String {
     (0..count).map(|number| format!("{label} text {number},{label}\n")).collect()
 }
 
+fn load_task(task: &Task, seed: u64) -> Result<TaskData, TrainingError> {
+    TaskData::load(std::slice::from_ref(task), seed).map(|mut data| data.remove(0))
+}
+
 fn load(content: &str) -> Result<TaskData, TrainingError> {
     let directory = tempfile::tempdir().unwrap();
-    TaskData::load(&task(write(&directory, "data.csv", content)), 1)
+    load_task(&task(write(&directory, "data.csv", content)), 1)
 }
 
 fn refusal(content: &str) -> String {
@@ -37,7 +41,7 @@ fn the_split_is_stratified_complete_and_decided_by_the_seed() {
     let directory = tempfile::tempdir().unwrap();
     let content = format!("text,label\n{}{}", rows("up", 200), rows("down", 40));
     let task = task(write(&directory, "data.csv", &content));
-    let data = TaskData::load(&task, 1).unwrap();
+    let data = load_task(&task, 1).unwrap();
     let count = |side: &[Example], label| side.iter().filter(|example| example.label == label).count();
     assert_eq!(data.labels.names(), ["down", "up"]);
     for (side, down, up) in [(&data.train, 28, 140), (&data.validation, 6, 30), (&data.test, 6, 30)] {
@@ -45,8 +49,8 @@ fn the_split_is_stratified_complete_and_decided_by_the_seed() {
     }
     let all = data.train.iter().chain(&data.validation).chain(&data.test);
     assert_eq!(all.map(|example| &example.text).collect::<HashSet<_>>().len(), 240);
-    assert_eq!(TaskData::load(&task, 1).unwrap().digest, data.digest);
-    assert_ne!(TaskData::load(&task, 2).unwrap().test, data.test);
+    assert_eq!(load_task(&task, 1).unwrap().digest, data.digest);
+    assert_ne!(load_task(&task, 2).unwrap().test, data.test);
 }
 
 #[test]
@@ -78,7 +82,7 @@ fn a_text_of_the_own_test_file_is_not_learned() {
     let content = format!("text,label\n{}{}", rows("up", 20), rows("down", 20));
     let mut task = task(write(&directory, "data.csv", &content));
     task.test = vec![write(&directory, "test.csv", "text,label\nUP text 3,up\nnew,down\n")];
-    let data = TaskData::load(&task, 1).unwrap();
+    let data = load_task(&task, 1).unwrap();
     assert_eq!((data.test.len(), data.cleaning.repeats_of_held_out), (2, 1));
     assert!(data.train.iter().chain(&data.validation).all(|example| example.text != "up text 3"));
 }
@@ -89,7 +93,7 @@ fn a_label_that_only_the_test_file_has_is_named_with_its_line() {
     let content = format!("text,label\n{}{}", rows("up", 20), rows("down", 20));
     let mut task = task(write(&directory, "data.csv", &content));
     task.test = vec![write(&directory, "test.csv", "text,label\na,up\nb,sideways\n")];
-    let message = TaskData::load(&task, 1).unwrap_err().to_string();
+    let message = load_task(&task, 1).unwrap_err().to_string();
     assert!(
         message.contains("test.csv:3: unknown label \"sideways\"") && message.contains("\"down\", \"up\""),
         "{message}"
@@ -101,9 +105,9 @@ fn label_names_give_names_and_order_and_numbers_may_still_be_used() {
     let directory = tempfile::tempdir().unwrap();
     let content = format!("text,label\n{}{}", rows("10", 20), rows("9", 20));
     let mut task = task(write(&directory, "data.csv", &content));
-    assert_eq!(TaskData::load(&task, 1).unwrap().labels.names(), ["9", "10"]);
+    assert_eq!(load_task(&task, 1).unwrap().labels.names(), ["9", "10"]);
     task.label_names = Some(write(&directory, "labels.csv", "label,name\n9,zinc\n10,acid\n").path);
-    let data = TaskData::load(&task, 1).unwrap();
+    let data = load_task(&task, 1).unwrap();
     assert_eq!(data.labels.names(), ["zinc", "acid"]);
     let row = |label: &str| Row {
         text: "a".into(),
@@ -132,4 +136,31 @@ fn labels_that_look_alike_are_refused_with_both_places() {
 #[test]
 fn an_empty_label_names_its_line() {
     assert!(refusal(&format!("text,label\n{}a, \n", rows("up", 20))).contains("data.csv:22: label: is empty"));
+}
+
+#[test]
+fn a_text_of_two_tasks_falls_on_one_side() {
+    let directory = tempfile::tempdir().unwrap();
+    let row = |number: usize| format!("text {number},{},{}\n", ["up", "down"][number % 2], ["a", "b", "c"][number % 3]);
+    let content: String = std::iter::once("text,tone,topic\n".to_owned()).chain((0..300).map(row)).collect();
+    let source = write(&directory, "data.csv", &content);
+    let tasks = ["tone", "topic"].map(|name| {
+        let source = DataSource { label: Some(name.to_owned()), ..source.clone() };
+        Task { name: name.to_owned(), ..task(source) }
+    });
+    let data = TaskData::load(&tasks, 1).unwrap();
+    let texts = |rows: &[Example]| rows.iter().map(|row| row.text.clone()).collect::<HashSet<_>>();
+    let sides = |data: &TaskData| [texts(&data.train), texts(&data.validation), texts(&data.test)];
+    assert_eq!(sides(&data[0]), sides(&data[1]));
+    // A third task that has a test file of its own takes nothing from the others' held-out rows, nor gives any.
+    let own = "text,topic\ntext 5,c\ntext 7,b\n";
+    let third = Task {
+        test: vec![DataSource { label: Some("topic".into()), ..write(&directory, "own.csv", own) }],
+        ..tasks[1].clone()
+    };
+    let data = TaskData::load(&[tasks[0].clone(), third], 1).unwrap();
+    let seen = texts(&data[0].train);
+    assert!(!seen.contains("text 5") && !seen.contains("text 7"));
+    assert!(texts(&data[1].train).is_disjoint(&texts(&data[0].test)));
+    assert_eq!(data[1].cleaning.repeats_of_held_out, 2 + data[0].test.len());
 }
