@@ -1,5 +1,7 @@
 //! `pulsewire feed` and `pulsewire dlq` against a broker in this process.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! `pulsewire store` on the real engine: passwords, crashes, a second process, queries from the shell.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
