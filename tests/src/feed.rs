@@ -32,8 +32,13 @@ pub fn sample_cycles(cycles: usize) -> anyhow::Result<Vec<Issued>> {
     let path = workspace().join("apps/sentiment-monitor/samples/feed.csv");
     let mut reader = csv::Reader::from_path(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let rows: Vec<HashMap<String, String>> = reader.deserialize().collect::<Result<_, _>>()?;
-    let times: Vec<i64> = rows.iter().map(|row| Ok(foundation::EventTime::parse(&row["published_utc"])?.millis())).collect::<anyhow::Result<_>>()?;
-    let (Some(first), Some(last)) = (times.iter().min(), times.iter().max()) else { bail!("{} is empty", path.display()) };
+    let times: Vec<i64> = rows
+        .iter()
+        .map(|row| Ok(foundation::EventTime::parse(&row["published_utc"])?.millis()))
+        .collect::<anyhow::Result<_>>()?;
+    let (Some(first), Some(last)) = (times.iter().min(), times.iter().max()) else {
+        bail!("{} is empty", path.display())
+    };
     // A whole number of weeks, so that the rhythm of the week stays.
     let week = 7 * 24 * 3600 * 1000;
     let length = ((last - first) / week + 1) * week;

@@ -83,8 +83,11 @@ fn configuration(member: &str, options: &MonitorOptions, store: &Connection) -> 
     let MonitorOptions { brokers, topic, group, database, model: (registry, model), more } = options;
     let Connection { url, user, password } = store;
     let registry = registry.display();
+    let rules = crate::feed::workspace().join("apps/sentiment-monitor/samples/rules.toml");
+    let rules = rules.display();
     format!(
         r#"
+rules = "{rules}"
 [kafka]
 group = "{group}"
 topics = ["{topic}"]

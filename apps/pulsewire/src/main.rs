@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod exit;
+mod kafka_process;
 mod labelled;
 mod publication;
 mod samples;

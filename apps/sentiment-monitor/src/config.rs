@@ -37,6 +37,8 @@ pub struct MonitorConfig {
     pub companies: Option<PathBuf>,
     /// TOML of alert rules; the built-in ones where it is not set.
     pub rules: Option<PathBuf>,
+    /// Whether this process stands for election to evaluate the rules.
+    pub evaluate: bool,
     /// When rules are evaluated.
     pub evaluation: EvaluationConfig,
     /// Who is told of alerts.
@@ -60,6 +62,7 @@ impl Default for MonitorConfig {
             batching: BatchingConfig::default(),
             companies: None,
             rules: None,
+            evaluate: true,
             evaluation: EvaluationConfig::default(),
             notify: NotifyConfig::default(),
             http: HttpConfig::default(),
@@ -99,7 +102,7 @@ pub struct NotifyConfig {
     pub terminal: bool,
     /// Appends alerts that start to fire to this NDJSON file.
     pub file: Option<PathBuf>,
-    /// Sends alerts to this Kafka topic as JSON.
+    /// Sends alerts that start or end to this Kafka topic, as the same JSON objects, keyed by alert.
     pub topic: Option<String>,
     /// Posts alerts in Alertmanager's webhook form.
     pub webhook: Option<WebhookConfig>,
@@ -180,6 +183,14 @@ mod tests {
         check(|config| config.model.name.clear(), Some("model.name"));
         check(|config| config.shutdown_deadline = Duration::from_secs(1), Some("shutdown_deadline"));
         check(|config| config.notify.topic = Some("news".into()), Some("notify.topic"));
+    }
+
+    #[test]
+    fn the_documented_file_holds_the_defaults() {
+        let text = include_str!("../../../deploy/pulsewire.toml");
+        let read: MonitorConfig =
+            foundation::configuration::parse_toml(text, "deploy/pulsewire.toml".as_ref()).unwrap();
+        assert_eq!(read, MonitorConfig::default());
     }
 
     #[test]

@@ -93,7 +93,6 @@ pub async fn start_with(
     let health = Health::new(shutdown.clone());
     let metrics = Metrics::new();
     let http = HttpServer::bind(&config.http, health.clone(), metrics.clone()).await?;
-    tracing::info!(address = %http.address(), "health and metrics");
     http.serve(lifecycle);
 
     let store_health = health.component("store");
@@ -116,15 +115,17 @@ pub async fn start_with(
         offsets: Offsets::connect(&kafka.connection, &kafka.group)?,
         topics: kafka.topics.clone(),
         rules,
-        dispatcher: notifiers::dispatcher(&config.notify, notifiers)?,
+        dispatcher: notifiers::dispatcher(&config.notify, &kafka.connection, notifiers)?,
         name: kafka.group.clone(),
         config: config.evaluation.clone(),
         metrics: monitor_metrics.clone(),
         evaluated: progress,
     };
-    let election = election_topic(&kafka.group);
-    let leadership = Leadership::elect(&kafka.connection, &election, &election, kafka.session_timeout).await?;
-    lifecycle.spawn("alert evaluation", evaluate(evaluation, leadership, shutdown.clone()));
+    if config.evaluate {
+        let election = election_topic(&kafka.group);
+        let leadership = Leadership::elect(&kafka.connection, &election, &election, kafka.session_timeout).await?;
+        lifecycle.spawn("alert evaluation", evaluate(evaluation, leadership, shutdown.clone()));
+    }
     let (kafka, told) = (config.kafka, Arc::clone(&consumer_metrics));
     lifecycle.spawn("consumer", async move { streaming::consume(&kafka, scorer, shutdown, told).await });
     Ok(Monitor { consumer: consumer_metrics, evaluated, metrics: monitor_metrics, store, model: name })

@@ -2,9 +2,18 @@
 
 use std::io::IsTerminal as _;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Whether bars are switched off for the whole process.
+static PLAIN: AtomicBool = AtomicBool::new(false);
+
+/// Logs lines in place of bars from now on, even on a terminal.
+pub fn use_no_bars() {
+    PLAIN.store(true, Ordering::Relaxed);
+}
 
 /// How often a line is logged where there is no terminal.
 const LOG_EVERY: Duration = Duration::from_secs(10);
@@ -31,7 +40,7 @@ impl Progress {
     /// Starts a bar for `total` units, or one without an end where the total is not known.
     pub fn start(title: impl Into<String>, total: Option<u64>, unit: Unit) -> Self {
         let title = title.into();
-        let terminal = std::io::stderr().is_terminal();
+        let terminal = std::io::stderr().is_terminal() && !PLAIN.load(Ordering::Relaxed);
         let target = if terminal { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(total, target).with_style(style(total.is_some(), unit));
         bar.set_prefix(title.clone());
@@ -92,15 +101,15 @@ impl Progress {
         };
         let rate = done as f64 / self.started.elapsed().as_secs_f64().max(1e-9);
         match self.bar.length() {
-            Some(total) => {
-                let left = total.saturating_sub(done) as f64 / rate.max(1e-9);
+            Some(total) if done > 0 => {
+                let left = total.saturating_sub(done) as f64 / rate;
                 tracing::info!(
                     "{}: {done} of {total} {name}, {rate:.0}/s, {left:.0} s left {}",
                     self.title,
                     self.bar.message()
                 );
             }
-            None => tracing::info!("{}: {done} {name}, {rate:.0}/s {}", self.title, self.bar.message()),
+            _ => tracing::info!("{}: {done} {name}, {rate:.0}/s {}", self.title, self.bar.message()),
         }
     }
 }

@@ -76,6 +76,11 @@ impl Collector for Process {
     }
 }
 
+/// Resident memory of this process, in bytes, where the system tells it.
+pub fn resident_bytes() -> Option<u64> {
+    Figures::read().and_then(|figures| u64::try_from(figures.resident_bytes).ok())
+}
+
 struct Figures {
     resident_bytes: i64,
     processor_seconds: f64,

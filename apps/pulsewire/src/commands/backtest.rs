@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use alerting::notify::{AlertFile, Dispatcher, Notifier, QueueConfig, Record, WhenFull};
 use alerting::{AlertingError, State, Transition};
-use alerting::notify::{AlertFile, Dispatcher, Notifier, Record, QueueConfig, WhenFull};
 use anyhow::Context as _;
 use clap::Args;
 use foundation::configuration;
@@ -139,7 +139,8 @@ impl BacktestCommand {
             None => FileFormat::of(&self.feed),
         };
         let wanted = "--format csv, tsv, tsv-quoted or ndjson";
-        Ok(format.ok_or_else(|| UsageError(format!("cannot tell how {} is written: add {wanted}", self.feed.display())))?)
+        Ok(format
+            .ok_or_else(|| UsageError(format!("cannot tell how {} is written: add {wanted}", self.feed.display())))?)
     }
 
     fn config(&self, global: &Global) -> anyhow::Result<MonitorConfig> {

@@ -50,6 +50,9 @@ pub(crate) struct DemoCommand {
 impl DemoCommand {
     pub(crate) async fn run(self, _global: &Global) -> anyhow::Result<()> {
         let plan = plan::Plan::new(&self)?;
+        if self.headless {
+            foundation::progress::use_no_bars();
+        }
         setup::ensure(&[Part::OnnxRuntime, Part::Chdb, Part::BaseEncoder]).await?;
         run::run(plan).await
     }

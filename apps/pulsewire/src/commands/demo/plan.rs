@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use foundation::configuration::parse_toml;
 use foundation::paths::data_directory;
 use sentiment_monitor::samples;
-use streaming::file::FileFormat;
 use streaming::feed::{Pace, Speed};
+use streaming::file::FileFormat;
 use training::TrainingRun;
 
 use super::DemoCommand;
@@ -24,7 +24,6 @@ const REAL_FEED: &str = "reuters-feed/headlines_2006-10_2009-12.tsv";
 /// Where everything of one demo is.
 pub(super) struct Plan {
     pub(super) out: PathBuf,
-    pub(super) headless: bool,
     pub(super) brokers: Option<String>,
     pub(super) feed: Feed,
     pub(super) model: ModelPlan,
@@ -73,7 +72,7 @@ impl Plan {
             None => ModelPlan::Train(Box::new(training_run(command.data.as_deref(), &samples)?)),
         };
         let feed = Feed { path, format, pace, rows };
-        Ok(Self { out, headless: command.headless, brokers: command.brokers.clone(), feed, model })
+        Ok(Self { out, brokers: command.brokers.clone(), feed, model })
     }
 
     /// The registry that the demo trains into.

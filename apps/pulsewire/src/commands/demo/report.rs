@@ -80,7 +80,11 @@ impl DemoReport {
         table.add_row(["feed", &format!("{} to {}", self.from, self.until)]);
         table.add_row(["model", &self.model]);
         for task in self.training.iter().flat_map(|training| &training.tasks) {
-            let text = format!("{:.1} % of held-out rows right, macro F1 {:.3}", 100.0 * task.test.accuracy, task.test.macro_f1);
+            let text = format!(
+                "{:.1} % of held-out rows right, macro F1 {:.3}",
+                100.0 * task.test.accuracy,
+                task.test.macro_f1
+            );
             table.add_row([format!("  head {}", task.name), text]);
         }
         let rate = format!("{} at {:.0}/s", self.messages, self.messages_per_second);

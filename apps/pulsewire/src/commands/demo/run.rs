@@ -125,7 +125,10 @@ fn config(plan: &Plan, kafka: &Kafka, model: ModelConfig, store: StoreConfig) ->
             group: kafka.topic.clone(),
             topics: vec![kafka.topic.clone()],
             // Small blocks, so that the first alerts show while the feed still runs.
-            block: BlockConfig { max_rows: NonZeroUsize::new(256).unwrap_or(defaults.block.max_rows), ..defaults.block },
+            block: BlockConfig {
+                max_rows: NonZeroUsize::new(256).unwrap_or(defaults.block.max_rows),
+                ..defaults.block
+            },
             ..defaults
         },
         mapping: FieldMapping { text: TEXT_COLUMN.into(), time: TIME_COLUMN.into(), ..FieldMapping::default() },
@@ -142,7 +145,11 @@ fn config(plan: &Plan, kafka: &Kafka, model: ModelConfig, store: StoreConfig) ->
     }
 }
 
-fn send(plan: &Plan, kafka: &Kafka, shutdown: CancellationToken) -> impl Future<Output = Result<(), StreamingError>> + use<> {
+fn send(
+    plan: &Plan,
+    kafka: &Kafka,
+    shutdown: CancellationToken,
+) -> impl Future<Output = Result<(), StreamingError>> + use<> {
     let options = SendOptions {
         path: plan.feed.path.clone(),
         format: plan.feed.format,
