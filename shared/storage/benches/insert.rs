@@ -3,7 +3,7 @@
 //! `cargo bench -p storage --bench insert`. The store runs in a process of its own, as it does in production; both
 //! processes share the machine's cores. The processor time that each row costs either side is printed at the end.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;

@@ -124,6 +124,12 @@ pub(crate) fn output_format(query: &str) -> Option<&str> {
     None
 }
 
+/// Whether the query's result would go into a file beside the engine: `… INTO OUTFILE 'x'`.
+pub(crate) fn writes_a_file(query: &str) -> bool {
+    let words: Vec<_> = Tokens::new(query).filter(|token| token.depth == 0).collect();
+    words.windows(2).any(|pair| is(&pair[0], "INTO") && is(&pair[1], "OUTFILE"))
+}
+
 /// An INSERT whose rows come as data in a format, and not from a SELECT or a VALUES list in its text.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct DataInsert<'a> {
@@ -204,6 +210,8 @@ mod tests {
         assert_eq!(output_format("SELECT 1 FORMAT JSON"), Some("JSON"));
         assert_eq!(output_format("select 'FORMAT x', `FORMAT` from (select 1 format y) format  Tsv;"), Some("Tsv"));
         assert_eq!(output_format("SELECT 1 -- FORMAT JSON"), None);
+        assert!(writes_a_file("SELECT 1 into  outfile 'x'"));
+        assert!(!writes_a_file("SELECT 'INTO OUTFILE', `into` outfile"));
         assert_eq!(verb(" -- hello\n (select 1)"), "SELECT");
     }
 

@@ -1,5 +1,7 @@
 //! The store against the real engine: every test talks HTTP to a server in a process of its own.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
 #[path = "embedded/support.rs"]
 mod support;
 

@@ -81,9 +81,8 @@ pub(super) fn form_fields(content_type: &str, body: &[u8]) -> Result<Vec<(String
     let text = [b"\r\n", body].concat();
     let text = String::from_utf8(text).map_err(|_| malformed("its fields are not UTF-8"))?;
     let delimiter = format!("\r\n--{boundary}");
-    let mut parts = text.split(delimiter.as_str()).skip(1).peekable();
     let mut fields = Vec::new();
-    while let Some(part) = parts.next() {
+    for part in text.split(delimiter.as_str()).skip(1) {
         if part.starts_with("--") {
             return Ok(fields);
         }

@@ -72,7 +72,16 @@ pub(super) enum Statement {
     /// A query whose rows may be sent while it runs.
     Stream { sql: Bytes, format: String },
     /// Anything else.
-    Run { sql: Bytes },
+    Run { sql: Bytes, format: String },
+}
+
+impl Statement {
+    /// The format of what goes in or comes out.
+    pub(super) fn format(&self) -> &str {
+        match self {
+            Self::Insert { format, .. } | Self::Stream { format, .. } | Self::Run { format, .. } => format,
+        }
+    }
 }
 
 /// Formats whose pieces, one after the other, are the whole answer.
@@ -169,10 +178,14 @@ pub(super) fn statement(
         1 => {}
         _ => return Err(Exception::new(codes::SYNTAX_ERROR, "Syntax error: Multi-statements are not allowed")),
     }
+    if sql::writes_a_file(text) {
+        let message = "INTO OUTFILE is not allowed: it would write on the server's disk";
+        return Err(Exception::new(codes::NOT_IMPLEMENTED, message));
+    }
     let format = sql::output_format(text).unwrap_or(default_format);
     let streams = matches!(sql::verb(text).as_str(), "SELECT" | "WITH") && STREAMABLE.contains(&format);
     let format = format.to_owned();
-    Ok(if streams { Statement::Stream { sql: whole, format } } else { Statement::Run { sql: whole } })
+    Ok(if streams { Statement::Stream { sql: whole, format } } else { Statement::Run { sql: whole, format } })
 }
 
 /// GET may be repeated by anyone on the way, so it only reads.
@@ -234,12 +247,14 @@ mod tests {
         assert_eq!(post("", b"INSERT INTO t FORMAT RowBinary\n\xff\n\n\0"), Ok(insert(&[b"\xff\n\n\0"])));
         assert_eq!(post("INSERT INTO t", b"FORMAT RowBinary\n\xff"), Ok(insert(&[b"\xff"])));
         let stream = |sql: &'static str, format: &str| Statement::Stream { sql: sql.into(), format: format.into() };
+        let run = |sql: &'static str, format: &str| Statement::Run { sql: sql.into(), format: format.into() };
         assert_eq!(post("", b"SELECT 1"), Ok(stream("SELECT 1", "TabSeparated")));
         assert_eq!(post("SELECT", b"1"), Ok(stream("SELECT\n1", "TabSeparated")));
         assert_eq!(post("", b"SELECT 1 FORMAT Native"), Ok(stream("SELECT 1 FORMAT Native", "Native")));
-        assert_eq!(post("", b"SELECT 1 FORMAT JSON"), Ok(Statement::Run { sql: "SELECT 1 FORMAT JSON".into() }));
+        assert_eq!(post("", b"SELECT 1 FORMAT JSON"), Ok(run("SELECT 1 FORMAT JSON", "JSON")));
         assert_eq!(post("", b"SELECT 1; DROP TABLE t"), Err(62));
         assert_eq!(post("", b""), Err(62));
+        assert_eq!(post("", b"SELECT 1 INTO OUTFILE '/tmp/x'"), Err(48));
     }
 
     #[test]

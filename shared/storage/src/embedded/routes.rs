@@ -78,7 +78,7 @@ async fn serve(service: &Service, request: Request) -> Result<Response<Body>, Ex
     let statement = request::statement(&parts.method, query, content, &context.format)?;
     let head = Head {
         query_id: context.query_id.clone().unwrap_or_else(|| answer::random_text(32)),
-        format: context.format.clone(),
+        format: statement.format().to_owned(),
         coding: context.coding,
     };
     let (events, received) = mpsc::channel::<Event>(PIECES_IN_FLIGHT);

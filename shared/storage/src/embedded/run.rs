@@ -19,7 +19,7 @@ pub(super) struct Runner {
     pub(super) query_time_limit: Duration,
 }
 
-/// What an answer is made of, in this order: one `Begin`, any number of `Piece`s, one `End`; or `Failed` at any point.
+/// What an answer is made of: any number of `Piece`s and one `End`, or `Failed` at any point.
 pub(super) enum Event {
     Piece(Bytes),
     End(Written),
@@ -121,7 +121,7 @@ fn execute(
 ) -> Result<Written, Exception> {
     match statement {
         Statement::Insert { sql, format, data } => connection.insert(&sql, &format, &context.parameters, &data),
-        Statement::Run { sql } => {
+        Statement::Run { sql, .. } => {
             let answer = connection.run(&sql, &context.format, &context.parameters)?;
             let written = answer.written();
             let content = answer.into_bytes();
