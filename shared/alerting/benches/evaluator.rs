@@ -44,7 +44,9 @@ fn observations(first: u64) -> Vec<Observation> {
                 topic: topic.clone(),
                 partition: (number % 4) as i32,
                 offset: number as i64,
-                time: EventTime::from_unix(1_200_000_000).unwrap_or(EventTime::MIN).plus(std::time::Duration::from_millis(number * 200)),
+                time: EventTime::from_unix(1_200_000_000)
+                    .unwrap_or(EventTime::MIN)
+                    .plus(std::time::Duration::from_millis(number * 200)),
                 entities: vec![Mention { name: format!("Company{}", mix(number) % 1000).into(), relevance: 1.0 }],
                 label_topic: Some(["credit", "legal", "earnings"][mix(number) % 3].into()),
                 positive: 0.05,

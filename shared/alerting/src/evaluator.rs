@@ -154,7 +154,9 @@ impl Evaluator {
         }
         let before = transitions.len();
         for (index, scope) in due {
-            let (Some(rule), Some(track)) = (self.rules.rules().get(index), self.tracks.get_mut(index)) else { continue };
+            let (Some(rule), Some(track)) = (self.rules.rules().get(index), self.tracks.get_mut(index)) else {
+                continue;
+            };
             let timer = track.evaluate(rule, &scope, instant, transitions);
             if let Some(stale) = timer.stale {
                 self.timers.remove(&(stale, index, scope.clone()));

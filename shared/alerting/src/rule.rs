@@ -151,12 +151,14 @@ pub enum Duplicates {
     Each,
 }
 
-/// Which messages count; an empty set lets all through.
+/// Which messages count; an empty set lets all through. Topics are compared without regard to case.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Filters {
     /// Topic labels.
     pub topics: BTreeSet<String>,
+    /// Topic labels that do not count; a message without a label counts.
+    pub exclude_topics: BTreeSet<String>,
     /// Entities' names.
     pub entities: BTreeSet<String>,
     /// Publishers.

@@ -93,7 +93,8 @@ pub struct Transition {
 ///
 /// `trigger` tells apart the stories that a message rule fires on at one instant.
 pub(crate) fn alert_id(rule: &str, scope: Scope, entity: &str, at: i64, trigger: &str) -> String {
-    let mut id = digest::sha256(format!("{rule}\u{1f}{}\u{1f}{entity}\u{1f}{at}\u{1f}{trigger}", scope.as_str()).as_bytes());
+    let mut id =
+        digest::sha256(format!("{rule}\u{1f}{}\u{1f}{entity}\u{1f}{at}\u{1f}{trigger}", scope.as_str()).as_bytes());
     id.truncate(32);
     id
 }

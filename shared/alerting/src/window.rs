@@ -152,7 +152,8 @@ impl Window {
 
     /// The strongest entries: the most negative ones, or the most positive.
     pub(crate) fn evidence(&self, most: usize, positive: bool) -> Vec<Evidence> {
-        let strength = |entry: &Entry| if positive { entry.score * entry.relevance } else { entry.negative * entry.relevance };
+        let strength =
+            |entry: &Entry| if positive { entry.score * entry.relevance } else { entry.negative * entry.relevance };
         let mut strongest: Vec<&Entry> = self.entries.iter().collect();
         strongest.sort_by(|a, b| strength(b).total_cmp(&strength(a)).then_with(|| a.position().cmp(&b.position())));
         let mut evidence: Vec<Evidence> = Vec::with_capacity(most);

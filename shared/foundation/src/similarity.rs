@@ -97,7 +97,8 @@ impl NoveltyIndex {
         };
         let nearest = self.nearest(time, &signature);
         let similarity = nearest.map_or(0.0, |(similarity, _)| similarity);
-        let duplicate_of = nearest.filter(|(similarity, _)| *similarity >= self.config.similarity).map(|(_, story)| story);
+        let duplicate_of =
+            nearest.filter(|(similarity, _)| *similarity >= self.config.similarity).map(|(_, story)| story);
         let story = duplicate_of.unwrap_or_else(|| self.new_story());
         self.insert(time, story, signature);
         Novelty { value: 1.0 - similarity, story, duplicate_of }

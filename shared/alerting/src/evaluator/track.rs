@@ -81,7 +81,7 @@ pub(super) fn scopes(rule: &Rule, observation: &Observation) -> Vec<(Arc<str>, f
     let passes = |set: &std::collections::BTreeSet<String>, value: Option<&Arc<str>>| {
         set.is_empty() || value.is_some_and(|value| set.contains(&**value))
     };
-    if !passes(&filters.topics, observation.label_topic.as_ref()) || !passes(&filters.sources, observation.source.as_ref()) {
+    if !topic_passes(rule, observation) || !passes(&filters.sources, observation.source.as_ref()) {
         return Vec::new();
     }
     let mut mentions: Vec<(Arc<str>, f32)> = Vec::with_capacity(observation.entities.len());
@@ -108,6 +108,17 @@ pub(super) fn scopes(rule: &Rule, observation: &Observation) -> Vec<(Arc<str>, f
     }
 }
 
+fn topic_passes(rule: &Rule, observation: &Observation) -> bool {
+    let filters = &rule.filters;
+    if filters.topics.is_empty() && filters.exclude_topics.is_empty() {
+        return true;
+    }
+    let Some(topic) = observation.label_topic.as_ref().map(|topic| topic.to_lowercase()) else {
+        return filters.topics.is_empty();
+    };
+    (filters.topics.is_empty() || filters.topics.contains(&topic)) && !filters.exclude_topics.contains(&topic)
+}
+
 impl Track {
     pub(super) fn new(rule: &Rule) -> Self {
         Self::with_state(rule, TrackState::default())
@@ -130,7 +141,9 @@ impl Track {
         let (min_negative, neutral_weight) = match &rule.condition {
             Condition::Message(message) if observation.score > message.max_score => return false,
             Condition::Message(message) if arrival.novelty.value < message.min_novelty => return false,
-            Condition::Surge(surge) if surge.neutral_weight == 0.0 && observation.negative < surge.min_negative => return false,
+            Condition::Surge(surge) if surge.neutral_weight == 0.0 && observation.negative < surge.min_negative => {
+                return false;
+            }
             Condition::Message(_) => (0.0, 0.0),
             Condition::Threshold(threshold) => (threshold.min_negative, 0.0),
             Condition::Surge(surge) => (surge.min_negative, surge.neutral_weight),
@@ -184,7 +197,8 @@ impl Track {
             return TimerChange { stale, next: None };
         }
         // A timer that comes too early does no harm, and putting it off at each message would cost more.
-        let next = wake.unwrap_or_else(|| state.timer.filter(|timer| (now + 1..gone_at).contains(timer)).unwrap_or(gone_at));
+        let next =
+            wake.unwrap_or_else(|| state.timer.filter(|timer| (now + 1..gone_at).contains(timer)).unwrap_or(gone_at));
         let stale = state.timer.replace(next).filter(|stale| *stale != next);
         TimerChange { stale, next: Some(next) }
     }
@@ -247,7 +261,8 @@ impl ScopeState {
         transitions: &mut Vec<Transition>,
     ) -> Option<i64> {
         self.window.expire(context.now, context.window);
-        let expectation = baseline.map(|(baseline, parameters)| baseline.expect(parameters, context.scope, context.now));
+        let expectation =
+            baseline.map(|(baseline, parameters)| baseline.expect(parameters, context.scope, context.now));
         let fresh = std::mem::take(&mut self.fresh);
         let reading = Reading { fresh, ..self.read(context.rule, expectation.as_ref()) };
         for change in self.lifecycle.step(context.now, reading, context.timing, || context.alert_id("")) {
@@ -275,7 +290,12 @@ impl ScopeState {
                 }
                 let tail = expectation.tail(value);
                 let breach = possible && tail <= surge.probability;
-                Reading { value, breach, over: !breach && (tail >= surge.resolve_probability || window.len() == 0), fresh: false }
+                Reading {
+                    value,
+                    breach,
+                    over: !breach && (tail >= surge.resolve_probability || window.len() == 0),
+                    fresh: false,
+                }
             }
             (Condition::Threshold(threshold), _) => {
                 let measured = match threshold.metric {
@@ -353,7 +373,8 @@ impl Context<'_> {
     /// `None` where an instant lies beyond the range of event time, which no observation can bring about.
     fn transition(&self, alert: &Alert, state: State, span: (i64, i64), measure: Measure) -> Option<Transition> {
         let rule = self.rule;
-        let time = |millis: i64| EventTime::from_millis(millis.clamp(EventTime::MIN.millis(), EventTime::MAX.millis())).ok();
+        let time =
+            |millis: i64| EventTime::from_millis(millis.clamp(EventTime::MIN.millis(), EventTime::MAX.millis())).ok();
         let own = [
             ("alertname", &*rule.name),
             ("entity", &**self.scope),

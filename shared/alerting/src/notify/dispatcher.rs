@@ -108,8 +108,11 @@ impl Dispatcher {
     /// Waits until every queue is empty and every thread has ended.
     pub fn close(self) -> Vec<Delivery> {
         let mut deliveries = Vec::with_capacity(self.outlets.len());
-        let closing: Vec<_> =
-            self.outlets.into_iter().map(|outlet| (outlet.name, outlet.counters, outlet.queue, outlet.thread)).collect();
+        let closing: Vec<_> = self
+            .outlets
+            .into_iter()
+            .map(|outlet| (outlet.name, outlet.counters, outlet.queue, outlet.thread))
+            .collect();
         let mut threads = Vec::with_capacity(closing.len());
         for (name, counters, queue, thread) in closing {
             // The threads end when their queues are empty and closed; all of them work off what is left at the same time.

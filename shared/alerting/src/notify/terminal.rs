@@ -79,7 +79,13 @@ fn block(text: &mut String, transition: &Transition, colors: Colors) -> std::fmt
     for evidence in &transition.evidence {
         let place = format!("{}/{}@{}", evidence.topic, evidence.partition, evidence.offset);
         let headline = shorten(&printable(&evidence.text));
-        writeln!(text, "  {:+.2}  {dim}{}{reset}  {headline}  {dim}{}{reset}", evidence.score, evidence.time, printable(&place))?;
+        writeln!(
+            text,
+            "  {:+.2}  {dim}{}{reset}  {headline}  {dim}{}{reset}",
+            evidence.score,
+            evidence.time,
+            printable(&place)
+        )?;
     }
     Ok(())
 }

@@ -53,6 +53,7 @@ pub(super) struct RuleTable {
     scope: Scope,
     severity: Option<Severity>,
     topics: Option<BTreeSet<String>>,
+    exclude_topics: Option<Spanned<BTreeSet<String>>>,
     entities: Option<BTreeSet<String>>,
     sources: Option<BTreeSet<String>>,
     min_relevance: Option<Spanned<f32>>,
@@ -138,7 +139,8 @@ fn check(table: RuleTable) -> Result<Rule, Refusal> {
         severity: table.severity.unwrap_or(Severity::Warning),
         filters: Filters {
             min_relevance: number(&table.min_relevance, 0.0, 0.0..=1.0, "min_relevance")?,
-            topics: table.topics.clone().unwrap_or_default(),
+            exclude_topics: excluded_topics(&table)?,
+            topics: lower_case(table.topics.iter().flatten()),
             entities: table.entities.clone().unwrap_or_default(),
             sources: table.sources.clone().unwrap_or_default(),
         },
@@ -157,6 +159,20 @@ fn check(table: RuleTable) -> Result<Rule, Refusal> {
             None => 5,
         },
     })
+}
+
+fn lower_case<'a>(words: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
+    words.map(|word| word.to_lowercase()).collect()
+}
+
+fn excluded_topics(table: &RuleTable) -> Result<BTreeSet<String>, Refusal> {
+    let Some(excluded) = &table.exclude_topics else { return Ok(BTreeSet::new()) };
+    let topics = lower_case(table.topics.iter().flatten());
+    let words = lower_case(excluded.get_ref().iter());
+    match words.intersection(&topics).next() {
+        Some(both) => Err(Refusal::new(excluded.span(), format!("{both:?} is in topics as well as in exclude_topics"))),
+        None => Ok(words),
+    }
 }
 
 /// Labels that every alert has.

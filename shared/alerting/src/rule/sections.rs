@@ -127,7 +127,8 @@ fn bound(table: &RuleTable, metric: Metric) -> Result<Bound, Refusal> {
         }
         (None, None) => return Err(missing(table, "at_least", "or at_most: the bound that fires")),
         (None, Some(at_most)) if metric != Metric::MeanScore => {
-            let message = "at_most goes with metric = \"mean_score\" only: an empty window would always be at most that";
+            let message =
+                "at_most goes with metric = \"mean_score\" only: an empty window would always be at most that";
             return Err(Refusal::new(at_most.span(), message));
         }
         (Some(value), None) => (value, Bound::AtLeast(*value.get_ref())),
@@ -177,7 +178,8 @@ fn window(table: &RuleTable, default: Duration) -> Result<Duration, Refusal> {
 fn min_messages(table: &RuleTable, default: u64) -> Result<u64, Refusal> {
     match &table.min_messages {
         Some(count) if *count.get_ref() == 0 => {
-            let message = "min_messages = 0 would divide by zero: an empty window has neither mean nor share; use 1 or more";
+            let message =
+                "min_messages = 0 would divide by zero: an empty window has neither mean nor share; use 1 or more";
             Err(Refusal::new(count.span(), message))
         }
         Some(count) => Ok(*count.get_ref()),
@@ -190,7 +192,10 @@ fn positive(key: &Option<Spanned<f64>>, default: f64, most: f64, name: &str) -> 
     match key {
         Some(value) if !(*value.get_ref() > 0.0 && *value.get_ref() <= most) => {
             let why = if name == "prior_per_week" { ": a zero baseline cannot be compared with" } else { "" };
-            Err(Refusal::new(value.span(), format!("{name} = {} must be above 0 and at most {most}{why}", value.get_ref())))
+            Err(Refusal::new(
+                value.span(),
+                format!("{name} = {} must be above 0 and at most {most}{why}", value.get_ref()),
+            ))
         }
         Some(value) => Ok(*value.get_ref()),
         None => Ok(default),

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{HOUR, MINUTE, MONDAY, at, message, rules, run, unlike};
 use alerting::{Evaluator, Observation, RuleSet, State, Transition};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
-use crate::support::{HOUR, MINUTE, MONDAY, at, message, rules, run, unlike};
 
 const LATENESS: Duration = Duration::from_secs(2 * 3600);
 

@@ -1,7 +1,7 @@
 //! Observations that come after the watermark has passed their time.
 
-use alerting::{Evaluator, Observation};
 use crate::support::{HOUR, MINUTE, MONDAY, at, brief, message, rules, unlike};
+use alerting::{Evaluator, Observation};
 
 const RULE: &str = r#"
     [[rule]]
@@ -58,7 +58,8 @@ fn numbers_that_are_none_count_as_nothing() {
     let mut evaluator = Evaluator::new(rules(RULE));
     for offset in 0..3 {
         let mut observation = acme(offset, 0);
-        (observation.negative, observation.score, observation.entities[0].relevance) = (f32::NAN, f32::INFINITY, f32::NAN);
+        (observation.negative, observation.score, observation.entities[0].relevance) =
+            (f32::NAN, f32::INFINITY, f32::NAN);
         evaluator.offer(observation);
     }
     let answers = evaluator.advance(at(MONDAY + HOUR / 2));

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::support::{HOUR, MINUTE, MONDAY, brief, message, rules, run, unlike};
 use alerting::{Bound, Condition, Metric, Observation, Rule, RuleSet, Scope};
 use foundation::time::duration_text;
 use proptest::prelude::*;
-use crate::support::{HOUR, MINUTE, MONDAY, brief, message, rules, run, unlike};
 
 type Brief = (String, String, &'static str, i64);
 
@@ -65,7 +65,9 @@ fn expected(rules: &RuleSet, observations: &[Observation]) -> Vec<Brief> {
     for (index, rule) in rules.rules().iter().enumerate() {
         let scopes: BTreeSet<String> = match rule.scope {
             Scope::Entity => observations.iter().map(|o| o.entities[0].name.to_string()).collect(),
-            Scope::Topic => observations.iter().filter_map(|o| o.label_topic.as_ref().map(ToString::to_string)).collect(),
+            Scope::Topic => {
+                observations.iter().filter_map(|o| o.label_topic.as_ref().map(ToString::to_string)).collect()
+            }
             Scope::All => ["*".to_owned()].into(),
         };
         for scope in scopes {
@@ -149,7 +151,13 @@ fn a_message_rule_fires_once_per_story_and_entity() {
         message(1, MONDAY, "Acme", 0.9, story),
         message(2, MONDAY + HOUR, "Acme", 0.9, &format!("UPDATE 2-{story}")),
         message(3, MONDAY + HOUR, "Bolt", 0.9, story),
-        message(4, MONDAY + 2 * HOUR, "Acme", 0.9, "Acme chief executive resigns amid accounting investigation by regulators"),
+        message(
+            4,
+            MONDAY + 2 * HOUR,
+            "Acme",
+            0.9,
+            "Acme chief executive resigns amid accounting investigation by regulators",
+        ),
         message(5, MONDAY + 2 * HOUR, "Acme", 0.2, &unlike(5)),
         message(6, MONDAY + 40 * HOUR, "Acme", 0.9, story),
     ];
@@ -184,10 +192,17 @@ fn two_stories_of_one_instant_are_two_alerts_unless_the_cool_down_forbids_it() {
 fn filters_keep_messages_out() {
     let observations = [message(1, MONDAY, "Acme", 0.9, &unlike(1))];
     let fires = |filter: &str| !run(&message_rule(filter), &observations).is_empty();
-    assert!(fires("topics = [\"legal\"]\nentities = [\"Acme\"]\nsources = [\"wire\"]\nmin_relevance = 1.0"));
-    for filter in ["topics = [\"earnings\"]", "entities = [\"Bolt\"]", "sources = [\"blog\"]"] {
+    assert!(fires(
+        "topics = [\"Legal\"]\nexclude_topics = [\"earnings\"]\nentities = [\"Acme\"]\nsources = [\"wire\"]\nmin_relevance = 1.0"
+    ));
+    for filter in
+        ["topics = [\"earnings\"]", "exclude_topics = [\"Legal\"]", "entities = [\"Bolt\"]", "sources = [\"blog\"]"]
+    {
         assert!(!fires(filter), "{filter}");
     }
+    let mut unlabelled = message(1, MONDAY, "Acme", 0.9, &unlike(1));
+    unlabelled.label_topic = None;
+    assert!(!run(&message_rule("exclude_topics = [\"legal\"]"), &[unlabelled]).is_empty());
     let mut faint = message(1, MONDAY, "Acme", 0.9, &unlike(1));
     faint.entities[0].relevance = 0.4;
     assert!(run(&message_rule("min_relevance = 0.5"), &[faint]).is_empty());

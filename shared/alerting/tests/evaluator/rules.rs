@@ -31,7 +31,11 @@ fn missing_and_foreign_keys_are_named() {
     check("kind = \"message\"\nscope = \"entity\"\n", "3:8", &["max_score"]);
     check(THRESHOLD, "3:8", &["at_least", "at_most"]);
     check("kind = \"threshold\"\nscope = \"entity\"\nmetric = \"count\"\nat_least = 1\n", "3:8", &["window"]);
-    check("kind = \"message\"\nscope = \"entity\"\nmax_score = -0.5\nwindow = \"1h\"\n", "6:10", &["window", "message"]);
+    check(
+        "kind = \"message\"\nscope = \"entity\"\nmax_score = -0.5\nwindow = \"1h\"\n",
+        "6:10",
+        &["window", "message"],
+    );
     check(&format!("{SURGE}metric = \"count\"\n"), "5:10", &["metric", "surge"]);
 }
 
@@ -42,6 +46,7 @@ fn contradictions_are_refused() {
     check(&format!("{THRESHOLD}at_least = 3\nresolve_below = 4\n"), "8:17", &["resolve_below", "3"]);
     check(&format!("{THRESHOLD}at_least = 3\nresolve_above = 4\n"), "8:17", &["resolve_below"]);
     check(&format!("{SURGE}probability = 0.01\nresolve_probability = 0.001\n"), "6:23", &["while it fires"]);
+    check(&format!("{SURGE}topics = [\"a\"]\nexclude_topics = [\"A\"]\n"), "6:18", &["exclude_topics"]);
     check(&format!("{SURGE}half_life = \"1h\"\n"), "5:13", &["half_life", "window"]);
 }
 

@@ -1,6 +1,5 @@
 //! Observations and rules for the tests of this crate.
 
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

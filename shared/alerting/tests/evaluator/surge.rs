@@ -1,7 +1,7 @@
 //! What the surge rule is for: it needs no tuning per entity.
 
-use alerting::{Observation, State, Transition};
 use crate::support::{DAY, HOUR, MINUTE, MONDAY, message, rules, run, unlike};
+use alerting::{Observation, State, Transition};
 
 const RULE: &str = "[[rule]]\nname = \"surge\"\nkind = \"surge\"\nscope = \"entity\"\n";
 
@@ -15,7 +15,11 @@ fn ordinary(days: i64) -> Vec<Observation> {
     for day in 0..days {
         for quiet in 0..40 {
             let hour = (day * 7 + quiet * 5) % 24;
-            add(MONDAY + day * DAY + hour * HOUR, &format!("Quiet{quiet}"), if (day + quiet) % 7 == 0 { 0.9 } else { 0.1 });
+            add(
+                MONDAY + day * DAY + hour * HOUR,
+                &format!("Quiet{quiet}"),
+                if (day + quiet) % 7 == 0 { 0.9 } else { 0.1 },
+            );
         }
         for turn in 0..5 {
             add(MONDAY + day * DAY + (turn * 5 + 1) * HOUR, "Loud", 0.9);
@@ -70,7 +74,13 @@ fn one_story_syndicated_many_times_counts_once() {
     for copy in 0..50 {
         let offset = feed.len() as i64;
         let time = MONDAY + 28 * DAY + copy * MINUTE;
-        feed.push(message(offset, time, "Stranger", 0.9, "Stranger shares fall after the chief executive resigns unexpectedly"));
+        feed.push(message(
+            offset,
+            time,
+            "Stranger",
+            0.9,
+            "Stranger shares fall after the chief executive resigns unexpectedly",
+        ));
     }
     assert_eq!(fired(&run(&rules(RULE), &feed), "Stranger").len(), 0);
 }
@@ -119,7 +129,8 @@ fn attention_counts_only_around_bad_news_and_only_if_asked() {
         for turn in 0..9 {
             let offset = feed.len() as i64;
             let time = MONDAY + 28 * DAY + turn * 10 * MINUTE;
-            let mut observation = message(offset, time, "Stranger", if turn < negatives { 0.8 } else { 0.0 }, &unlike(offset));
+            let mut observation =
+                message(offset, time, "Stranger", if turn < negatives { 0.8 } else { 0.0 }, &unlike(offset));
             observation.positive = 0.0;
             feed.push(observation);
         }

@@ -108,11 +108,8 @@ fn a_refusal_is_not_repeated_and_the_other_groups_are_sent() {
 #[test]
 fn a_server_that_never_answers_costs_the_timeout_only() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let config = WebhookConfig {
-        timeout: Duration::from_millis(50),
-        attempts: 2,
-        ..config(listener.local_addr().unwrap())
-    };
+    let config =
+        WebhookConfig { timeout: Duration::from_millis(50), attempts: 2, ..config(listener.local_addr().unwrap()) };
     let error = WebhookNotifier::new(config).unwrap().notify(&transitions()[..1]).unwrap_err();
     assert!(matches!(error, AlertingError::WebhookUnavailable { attempts: 2, .. }), "{error:?}");
 }
