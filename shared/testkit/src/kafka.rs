@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
@@ -42,10 +43,7 @@ impl Kafka {
         // SAFETY: kill takes plain integers and touches no memory of this process.
         let killed = unsafe { libc::kill(pid, libc::SIGKILL) };
         ensure!(killed == 0, "cannot kill the broker: {}", std::io::Error::last_os_error());
-        crate::wait_until("the broker's end", std::time::Duration::from_secs(30), || {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
-            stat.map_or(true, |stat| stat.contains(") Z ")).then_some(())
-        })
+        crate::wait_until("the broker's end", Duration::from_secs(60), || has_ended(pid).then_some(()))
     }
 
     /// Starts it again with the same files and port, after a stop or a kill.
@@ -71,6 +69,14 @@ impl Kafka {
         ensure!(status.success(), "kafka.sh {command} ended with {status}:\n{said}");
         Ok(())
     }
+}
+
+/// Whether no thread of a process runs any more: its first one is a zombie long before the others have let go of the
+/// ports and files, and stays one where nobody waits for it.
+fn has_ended(pid: libc::pid_t) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    stat.map_or(true, |stat| stat.contains(") Z ")) && threads <= 1
 }
 
 impl Drop for Kafka {

@@ -6,6 +6,7 @@
 pub mod binary;
 pub mod http;
 pub mod kafka;
+pub mod parts;
 pub mod ports;
 pub mod process;
 pub mod store;

@@ -39,6 +39,7 @@ pub struct Connection {
 impl StoreServer {
     /// Starts a store with its files in `directory` and returns when it answers queries.
     pub fn start(directory: &Path) -> anyhow::Result<Self> {
+        crate::parts::ensure_installed()?;
         let port = ports::free_port()?;
         let (process, connection) = launch(directory, port)?;
         Ok(Self { directory: directory.to_owned(), port, process, connection })
