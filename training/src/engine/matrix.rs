@@ -57,7 +57,7 @@ pub(super) enum Threads {
 impl<'a> Matrix<'a> {
     /// A row-major matrix whose rows are `columns` long.
     pub(super) fn new(values: &'a [f32], columns: usize) -> Self {
-        let rows = if columns == 0 { 0 } else { values.len() / columns };
+        let rows = values.len().checked_div(columns).unwrap_or(0);
         Self::strided(values, rows, columns, columns)
     }
 
@@ -79,7 +79,7 @@ impl<'a> Matrix<'a> {
 impl<'a> MatrixMut<'a> {
     /// A row-major matrix whose rows are `columns` long.
     pub(super) fn new(values: &'a mut [f32], columns: usize) -> Self {
-        let rows = if columns == 0 { 0 } else { values.len() / columns };
+        let rows = values.len().checked_div(columns).unwrap_or(0);
         Self::strided(values, rows, columns, columns)
     }
 

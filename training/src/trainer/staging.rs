@@ -55,6 +55,10 @@ fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, 
         report.tasks.iter().map(|task| json!({ "name": task.name, "labels": task.labels })).collect();
     let mut model = config.raw.clone();
     model.remove("torch_dtype");
+    // What an older file leaves to its reader's defaults is written out.
+    model.insert("hidden_act".to_owned(), json!(config.hidden_act));
+    model.insert("layer_norm_eps".to_owned(), json!(config.layer_norm_eps));
+    model.insert("position_embedding_type".to_owned(), json!(config.position_embedding_type));
     model.insert("_name_or_path".to_owned(), json!(report.name));
     model.insert("architectures".to_owned(), json!(["BertForSequenceClassification"]));
     model.insert("id2label".to_owned(), Value::Object(id2label));

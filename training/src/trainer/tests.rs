@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::engine::samples;
+use crate::export::{check_parity, export};
 use crate::run::{Split, Task};
 use crate::source::DataSource;
 
@@ -105,6 +106,12 @@ fn two_heads_learn_and_leave_a_model_directory() {
     assert_eq!(report.tasks[1].labels, ["rain", "sun"]);
     let weights = Weights::load(&trained.staging).unwrap();
     assert_eq!(weights.values("classifier.weight", &[4, 18]).unwrap().len(), 72);
+
+    // What is served answers as what was trained, in every back end that is here.
+    export(&trained.staging).unwrap();
+    let sample: Vec<&str> = trained.sample.iter().map(String::as_str).collect();
+    let parity = check_parity(&trained.staging, &|texts| trained.logits(texts).unwrap(), &sample).unwrap();
+    assert!(parity.texts > 30 && !parity.backends.is_empty());
 }
 
 #[test]
