@@ -22,6 +22,8 @@ pub struct MonitorOptions {
     pub database: String,
     /// A registry and the model's name in it.
     pub model: (PathBuf, String),
+    /// The rule file.
+    pub rules: PathBuf,
     /// Appended to the configuration file.
     pub more: String,
 }
@@ -80,10 +82,9 @@ fn spawn(name: &str, config: &Path, folder: &Path) -> anyhow::Result<ChildProces
 }
 
 fn configuration(member: &str, options: &MonitorOptions, store: &Connection) -> String {
-    let MonitorOptions { brokers, topic, group, database, model: (registry, model), more } = options;
+    let MonitorOptions { brokers, topic, group, database, model: (registry, model), rules, more } = options;
     let Connection { url, user, password } = store;
     let registry = registry.display();
-    let rules = crate::feed::workspace().join("apps/sentiment-monitor/samples/rules.toml");
     let rules = rules.display();
     format!(
         r#"

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use testkit::wait::try_until;
 use testkit::{Kafka, StoreServer, binary, wait_until};
 use tests::feed;
 use tests::monitor::{MonitorOptions, MonitorProcess};
@@ -16,6 +17,34 @@ const PARTITIONS: i32 = 4;
 const MONITOR_KILLS: usize = 20;
 const STORE_KILLS: usize = 2;
 const DEADLINE: Duration = Duration::from_secs(900);
+
+/// One rule of each kind, loose enough that the sample feed raises many alerts.
+const RULES: &str = r#"
+[[rule]]
+name = "in the news"
+kind = "threshold"
+scope = "entity"
+severity = "info"
+metric = "count"
+window = "6h"
+at_least = 4.0
+
+[[rule]]
+name = "one bad story"
+kind = "message"
+scope = "entity"
+severity = "warning"
+max_score = -0.2
+
+[[rule]]
+name = "surge"
+kind = "surge"
+scope = "entity"
+severity = "critical"
+window = "12h"
+probability = 0.01
+min_mass = 0.5
+"#;
 
 /// A reproducible sequence of random numbers (SplitMix64, Steele et al. 2014); the seed is printed, so that a failure can be
 /// run again with `PULSEWIRE_SEED`.
@@ -43,7 +72,10 @@ async fn nothing_is_lost_and_nothing_doubled_whatever_is_killed() -> anyhow::Res
     messages.truncate(MESSAGES);
     ensure!(messages.len() == MESSAGES, "the sample feed is too short: {} messages", messages.len());
 
+    let rules = folder.join("rules.toml");
+    std::fs::write(&rules, RULES)?;
     let options = |group: &str| MonitorOptions {
+        rules: rules.clone(),
         brokers: brokers.clone(),
         topic: "news".to_owned(),
         group: group.to_owned(),
@@ -93,7 +125,12 @@ fn disturbed(options: &MonitorOptions, store: &mut StoreServer, folder: &Path) -
         MonitorProcess::start("first", options, &connection, folder)?,
         MonitorProcess::start("second", options, &connection, folder)?,
     ];
-    wait_until("the first row", DEADLINE, || rows(&options.database, store).filter(|rows| *rows > 0))?;
+    try_until("the first row", DEADLINE, || {
+        for monitor in &mut monitors {
+            monitor.check()?;
+        }
+        Ok(rows(&options.database, store).filter(|rows| *rows > 0))
+    })?;
     for kill in 1..=MONITOR_KILLS {
         std::thread::park_timeout(Duration::from_millis(500 + random.next(3500)));
         for monitor in &mut monitors {
@@ -116,9 +153,9 @@ fn rows(database: &str, store: &StoreServer) -> Option<u64> {
 /// Waits until all messages are stored and the evaluator has passed the last of them.
 fn settle(database: &str, store: &StoreServer, monitor: &mut MonitorProcess) -> anyhow::Result<()> {
     let goal = MESSAGES as u64;
-    wait_until(&format!("{goal} messages in {database}"), DEADLINE, || {
-        monitor.check().ok();
-        rows(database, store).filter(|rows| *rows >= goal)
+    try_until(&format!("{goal} messages in {database}"), DEADLINE, || {
+        monitor.check()?;
+        Ok(rows(database, store).filter(|rows| *rows >= goal))
     })
     .with_context(|| monitor.log())?;
     let newest = format!("SELECT toUnixTimestamp64Milli(max(event_time)) FROM {database}.sentiment_scores");

@@ -61,6 +61,7 @@ fn check_backend(backend: BackendChoice) {
 
 #[test]
 fn ort_computes_the_expected_logits() {
+    testkit::parts::ensure_installed().unwrap();
     Part::OnnxRuntime.locate().expect("this test needs ONNX Runtime");
     check_backend(BackendChoice::Ort);
 }

@@ -20,6 +20,7 @@ pub(crate) const ANY_PORT: &str = "127.0.0.1:0";
 /// What the parent asked this process to serve, if it is a child.
 pub(crate) fn child_configuration() -> Option<EmbeddedConfig> {
     let directory = PathBuf::from(std::env::var_os(DIRECTORY)?);
+    testkit::parts::ensure_installed().unwrap();
     let mut config = EmbeddedConfig::new(directory, Part::Chdb.locate().unwrap());
     config.listen = std::env::var(LISTEN).unwrap().parse().unwrap();
     config.body_limit_bytes = 64 << 20;
