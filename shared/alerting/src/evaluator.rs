@@ -1,5 +1,7 @@
 //! Observations and a watermark in, transitions out.
 
+mod report;
+mod scopes;
 mod snapshot;
 mod track;
 
@@ -177,7 +179,7 @@ impl Evaluator {
         self.statistics.evaluated += 1;
         let mut novelty: Option<Novelty> = None;
         for (index, (rule, track)) in self.rules.rules().iter().zip(&mut self.tracks).enumerate() {
-            for (scope, relevance) in track::scopes(rule, observation) {
+            for (scope, relevance) in scopes::of(rule, observation) {
                 let novelty = *novelty.get_or_insert_with(|| {
                     let novelty = self.novelty.observe(observation.time, &observation.title_or_text);
                     self.statistics.near_duplicates += u64::from(novelty.duplicate_of.is_some());

@@ -4,21 +4,19 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use foundation::EventTime;
 use foundation::similarity::{Novelty, StoryId};
 use serde::{Deserialize, Serialize};
 
+use super::report::Context;
 use crate::baseline::{Baseline, Expectation, Parameters, Sample};
 use crate::lifecycle::{Alert, Change, Lifecycle, Reading, Timing};
 use crate::observation::Observation;
-use crate::rule::{Bound, Condition, Duplicates, Metric, Rule, Scope};
-use crate::transition::{Evidence, State, Transition, alert_id};
+use crate::rule::{Bound, Condition, Duplicates, Metric, Rule};
+use crate::transition::{State, Transition};
 use crate::window::{Entry, Window};
 
 /// A story is remembered as counted for so long.
 const STORY_MEMORY: i64 = 24 * 3_600_000;
-/// What the whole feed is called as an alert's entity.
-const ALL: &str = "*";
 
 /// One rule's state.
 #[derive(Debug)]
@@ -73,50 +71,6 @@ pub(super) struct Arrival<'a> {
 pub(super) struct TimerChange {
     pub(super) stale: Option<i64>,
     pub(super) next: Option<i64>,
-}
-
-/// The scopes in which an observation counts under a rule, with its relevance there.
-pub(super) fn scopes(rule: &Rule, observation: &Observation) -> Vec<(Arc<str>, f32)> {
-    let filters = &rule.filters;
-    let passes = |set: &std::collections::BTreeSet<String>, value: Option<&Arc<str>>| {
-        set.is_empty() || value.is_some_and(|value| set.contains(&**value))
-    };
-    if !topic_passes(rule, observation) || !passes(&filters.sources, observation.source.as_ref()) {
-        return Vec::new();
-    }
-    let mut mentions: Vec<(Arc<str>, f32)> = Vec::with_capacity(observation.entities.len());
-    for mention in &observation.entities {
-        let counts = mention.relevance >= filters.min_relevance && passes(&filters.entities, Some(&mention.name));
-        match mentions.iter_mut().find(|(name, _)| *name == mention.name) {
-            _ if !counts => {}
-            Some((_, relevance)) => *relevance = relevance.max(mention.relevance),
-            None => mentions.push((mention.name.clone(), mention.relevance)),
-        }
-    }
-    if rule.scope == Scope::Entity {
-        return mentions;
-    }
-    let about_entities = !filters.entities.is_empty() || filters.min_relevance > 0.0;
-    if about_entities && mentions.is_empty() {
-        return Vec::new();
-    }
-    let highest = mentions.iter().map(|(_, relevance)| *relevance).fold(0.0, f32::max);
-    let relevance = if about_entities { highest } else { 1.0 };
-    match rule.scope {
-        Scope::Topic => observation.label_topic.iter().map(|topic| (topic.clone(), relevance)).collect(),
-        Scope::Entity | Scope::All => vec![(Arc::from(ALL), relevance)],
-    }
-}
-
-fn topic_passes(rule: &Rule, observation: &Observation) -> bool {
-    let filters = &rule.filters;
-    if filters.topics.is_empty() && filters.exclude_topics.is_empty() {
-        return true;
-    }
-    let Some(topic) = observation.label_topic.as_ref().map(|topic| topic.to_lowercase()) else {
-        return filters.topics.is_empty();
-    };
-    (filters.topics.is_empty() || filters.topics.contains(&topic)) && !filters.exclude_topics.contains(&topic)
 }
 
 impl Track {
@@ -202,15 +156,6 @@ impl Track {
         let stale = state.timer.replace(next).filter(|stale| *stale != next);
         TimerChange { stale, next: Some(next) }
     }
-}
-
-/// What a scope is evaluated by.
-struct Context<'a> {
-    rule: &'a Rule,
-    scope: &'a Arc<str>,
-    now: i64,
-    window: i64,
-    timing: &'a Timing,
 }
 
 impl ScopeState {
@@ -323,95 +268,6 @@ impl Condition {
     fn is_ratio(&self) -> bool {
         matches!(self, Self::Threshold(threshold) if matches!(threshold.metric, Metric::MeanScore | Metric::NegativeShare))
     }
-}
-
-impl Context<'_> {
-    fn alert_id(&self, trigger: &str) -> String {
-        alert_id(&self.rule.name, self.rule.scope, self.scope, self.now, trigger)
-    }
-
-    fn message(&self, alert: &Alert, entry: &Entry, state: State) -> Option<Transition> {
-        let Condition::Message(condition) = &self.rule.condition else { return None };
-        let measure = Measure {
-            value: f64::from(entry.score()),
-            threshold: f64::from(condition.max_score),
-            expected: None,
-            messages: 1,
-            evidence: entry.evidence().into_iter().collect(),
-        };
-        self.transition(alert, state, (entry.time.saturating_sub(1), entry.time), measure)
-    }
-
-    fn window(
-        &self,
-        alert: &Alert,
-        state: State,
-        window: &Window,
-        value: f64,
-        expectation: Option<&Expectation>,
-    ) -> Option<Transition> {
-        let (threshold, positive) = match (&self.rule.condition, expectation) {
-            (Condition::Surge(surge), Some(expectation)) => {
-                (expectation.quantile(surge.probability).max(surge.min_mass), false)
-            }
-            (Condition::Threshold(threshold), _) => match threshold.bound {
-                Bound::AtLeast(bound) => (bound, threshold.metric == Metric::MeanScore),
-                Bound::AtMost(bound) => (bound, false),
-            },
-            _ => return None,
-        };
-        let measure = Measure {
-            value,
-            threshold,
-            expected: expectation.map(|expectation| expectation.mean),
-            messages: window.len(),
-            evidence: window.evidence(self.rule.evidence, positive),
-        };
-        self.transition(alert, state, (self.now.saturating_sub(self.window), self.now), measure)
-    }
-
-    /// `None` where an instant lies beyond the range of event time, which no observation can bring about.
-    fn transition(&self, alert: &Alert, state: State, span: (i64, i64), measure: Measure) -> Option<Transition> {
-        let rule = self.rule;
-        let time =
-            |millis: i64| EventTime::from_millis(millis.clamp(EventTime::MIN.millis(), EventTime::MAX.millis())).ok();
-        let own = [
-            ("alertname", &*rule.name),
-            ("entity", &**self.scope),
-            ("scope", rule.scope.as_str()),
-            ("severity", rule.severity.as_str()),
-        ];
-        let mut labels = rule.labels.clone();
-        labels.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        let group = labels.iter().filter(|(name, _)| rule.group_by.contains(*name));
-        Some(Transition {
-            alert_id: alert.id.clone(),
-            rule: rule.name.clone(),
-            scope: rule.scope,
-            entity: self.scope.clone(),
-            severity: rule.severity,
-            state,
-            at: time(self.now)?,
-            started_at: time(alert.started_at)?,
-            window_start: time(span.0)?,
-            window_end: time(span.1)?,
-            value: measure.value,
-            threshold: measure.threshold,
-            expected: measure.expected,
-            messages: measure.messages,
-            group: group.map(|(name, value)| (name.clone(), value.clone())).collect(),
-            labels,
-            evidence: measure.evidence,
-        })
-    }
-}
-
-struct Measure {
-    value: f64,
-    threshold: f64,
-    expected: Option<f64>,
-    messages: u64,
-    evidence: Vec<Evidence>,
 }
 
 fn millis(duration: Duration) -> i64 {

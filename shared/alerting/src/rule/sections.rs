@@ -23,10 +23,11 @@ pub(super) fn default_timing(condition: &Condition) -> (Duration, Duration) {
 /// Refuses a key that the rule's kind makes no use of: it would promise what does not happen.
 pub(super) fn refuse_foreign_keys(table: &RuleTable) -> Result<(), Refusal> {
     use Kind::{Message, Surge, Threshold};
+    type Key = (&'static str, Option<Range<usize>>, &'static [Kind]);
     fn span<T>(key: &Option<Spanned<T>>) -> Option<Range<usize>> {
         key.as_ref().map(Spanned::span)
     }
-    let keys: [(&str, Option<Range<usize>>, &[Kind]); 18] = [
+    let keys: [Key; 19] = [
         ("for", span(&table.hold), &[Threshold, Surge]),
         ("max_score", span(&table.max_score), &[Message]),
         ("min_novelty", span(&table.min_novelty), &[Message]),
@@ -45,10 +46,10 @@ pub(super) fn refuse_foreign_keys(table: &RuleTable) -> Result<(), Refusal> {
         ("half_life", span(&table.half_life), &[Surge]),
         ("prior_per_week", span(&table.prior_per_week), &[Surge]),
         ("max_shape", span(&table.max_shape), &[Surge]),
+        ("escalation", span(&table.escalation), &[Surge]),
     ];
     let kind = *table.kind.get_ref();
-    let escalation = ("escalation", span(&table.escalation), &[Surge] as &[Kind]);
-    for (key, place, kinds) in keys.into_iter().chain([escalation]) {
+    for (key, place, kinds) in keys {
         if let Some(place) = place.filter(|_| !kinds.contains(&kind)) {
             let kind = format!("{kind:?}").to_lowercase();
             return Err(Refusal::new(place, format!("{key} has no meaning in a rule of kind {kind:?}")));
@@ -155,10 +156,10 @@ fn resolve(table: &RuleTable, bound: Bound) -> Result<f64, Refusal> {
         (Bound::AtMost(_), Some(wrong), _) => {
             Err(Refusal::new(wrong.span(), "resolve_below goes with at_least; with at_most it is resolve_above"))
         }
-        (Bound::AtLeast(fire), Some(resolve), None) if !(*resolve.get_ref() <= fire) => {
+        (Bound::AtLeast(fire), Some(resolve), None) if !resolve.get_ref().is_finite() || *resolve.get_ref() > fire => {
             Err(Refusal::new(resolve.span(), format!("resolve_below must not exceed at_least = {fire}")))
         }
-        (Bound::AtMost(fire), None, Some(resolve)) if !(*resolve.get_ref() >= fire) => {
+        (Bound::AtMost(fire), None, Some(resolve)) if !resolve.get_ref().is_finite() || *resolve.get_ref() < fire => {
             Err(Refusal::new(resolve.span(), format!("resolve_above must not be below at_most = {fire}")))
         }
         (Bound::AtLeast(fire), below, None) => Ok(below.as_ref().map_or(fire, |value| *value.get_ref())),
