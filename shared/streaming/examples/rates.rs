@@ -1,16 +1,18 @@
-//! Measures decoding and consuming: `cargo run --release -p streaming --example rates -- [BROKERS [MESSAGES]]`.
+//! Measures decoding and consuming: `cargo run --release -p streaming --example rates -- [BROKERS [MESSAGES [ROWS [MILLISECONDS]]]]`.
 //!
 //! Without brokers only decoding is measured. With them a topic of 300-byte messages is filled and read twice: by a bare
-//! consumer that only counts, and through blocks, queues and a processor that stores nothing.
+//! consumer that only counts, and through blocks of that many rows, queues and a processor whose store only waits so long.
 
 use std::convert::Infallible;
 use std::io::Write as _;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use foundation::{Failure, FailureKind};
+use streaming::consumer::BlockConfig;
 use streaming::feed::{Pace, SendOptions};
 use streaming::file::FileFormat;
 use streaming::{
@@ -27,7 +29,9 @@ async fn main() -> Outcome {
     decoding()?;
     if let Some(brokers) = arguments.next() {
         let messages = arguments.next().map_or(Ok(500_000), |count| count.parse())?;
-        consuming(ConnectionConfig::to_brokers(brokers), messages).await?;
+        let rows = arguments.next().unwrap_or_else(|| "4096".to_owned()).parse()?;
+        let store = arguments.next().map_or(Ok(0), |millis| millis.parse())?;
+        consuming(ConnectionConfig::to_brokers(brokers), messages, rows, Duration::from_millis(store)).await?;
     }
     Ok(())
 }
@@ -72,7 +76,7 @@ fn decoding() -> Outcome {
     )
 }
 
-async fn consuming(connection: ConnectionConfig, messages: u64) -> Outcome {
+async fn consuming(connection: ConnectionConfig, messages: u64, rows: NonZeroUsize, store: Duration) -> Outcome {
     let topic = format!("rates-{}", std::process::id());
     Offsets::connect(&connection, "rates")?.ensure_topic(&topic, 2).await?;
     let file = tempfile::NamedTempFile::new()?;
@@ -97,8 +101,11 @@ async fn consuming(connection: ConnectionConfig, messages: u64) -> Outcome {
     let bare = streaming::rate::bare_consumer(&connection, &topic).await?;
     report("bare consumer", bare.messages, bare.elapsed)?;
 
-    let counter = Arc::new(Counter { stored: AtomicU64::new(0), wanted: messages, done: CancellationToken::new() });
-    let config = ConsumerConfig { connection, topics: vec![topic], group: "rates".into(), ..ConsumerConfig::default() };
+    let counter =
+        Arc::new(Counter { stored: AtomicU64::new(0), wanted: messages, store, done: CancellationToken::new() });
+    let block = BlockConfig { max_rows: rows, ..BlockConfig::default() };
+    let config =
+        ConsumerConfig { connection, topics: vec![topic], group: "rates".into(), block, ..ConsumerConfig::default() };
     let metrics = ConsumerMetrics::new();
     let (done, watched) = (counter.done.clone(), Arc::clone(&metrics));
     let timing = tokio::spawn(async move {
@@ -110,7 +117,7 @@ async fn consuming(connection: ConnectionConfig, messages: u64) -> Outcome {
         began.elapsed()
     });
     consume(&config, Arc::clone(&counter), counter.done.clone(), Arc::clone(&metrics)).await?;
-    report("consume, blocks to a processor that stores nothing", messages, timing.await?)?;
+    report("consume, through blocks and queues", messages, timing.await?)?;
     say(&format!("pauses: {}", metrics.snapshot().pauses))
 }
 
@@ -121,6 +128,7 @@ fn report(name: &str, messages: u64, elapsed: Duration) -> Outcome {
 struct Counter {
     stored: AtomicU64,
     wanted: u64,
+    store: Duration,
     done: CancellationToken,
 }
 
@@ -148,6 +156,9 @@ impl PartitionProcessor for Counter {
     }
 
     async fn store(&self, block: u64) -> Result<(), Never> {
+        if !self.store.is_zero() {
+            tokio::time::sleep(self.store).await;
+        }
         if self.stored.fetch_add(block, Ordering::Relaxed) + block >= self.wanted {
             self.done.cancel();
         }

@@ -16,6 +16,7 @@ mod start;
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,9 @@ use crate::error::StreamingError;
 use crate::lane::panic_message;
 use crate::offsets::Offsets;
 use crate::processor::PartitionProcessor;
+
+/// How long a member may take to leave its group once its blocks are stored.
+const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 
 /// Consumes until `shutdown` is cancelled or something fails for good.
 ///
@@ -46,17 +50,25 @@ pub async fn consume<P: PartitionProcessor>(
     let lag = tokio::spawn(metrics::watch_ends(Arc::clone(&metrics), offsets.clone(), config.clone(), stop.clone()));
     let intake = intake::Intake::new(config, processor, offsets, stop.clone(), metrics)?;
     let (done, outcome) = oneshot::channel();
-    let thread = thread::Builder::new()
+    let (left, leaving) = oneshot::channel::<()>();
+    thread::Builder::new()
         .name("kafka-consumer".to_owned())
         .spawn(move || {
+            let mut intake = intake;
             let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| intake.run()));
             // Nobody listens any more where the caller has dropped the future.
             drop(done.send(ended));
+            // Sends the last commit and leaves the group.
+            drop(intake);
+            drop(left);
         })
         .map_err(|source| StreamingError::io("the thread kafka-consumer", source))?;
     let ended = outcome.await;
     stop.cancel();
-    drop(thread);
+    // Only an error could arrive here: nothing is ever sent, and the thread drops its end when it has left.
+    if tokio::time::timeout(LEAVE_WITHIN, leaving).await.is_err() {
+        tracing::warn!("Kafka does not answer: group {} notices only later that this member has left", config.group);
+    }
     lag.await.map_err(|error| crate::lane::task_ended("the lag watcher", error))?;
     match ended {
         Ok(Ok(result)) => result,

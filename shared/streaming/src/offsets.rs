@@ -34,6 +34,7 @@ pub struct Offsets {
     brokers: Arc<str>,
     consumer: Arc<BaseConsumer<Quiet>>,
     connection: Arc<ConnectionConfig>,
+    answer_within: Duration,
 }
 
 impl Offsets {
@@ -50,7 +51,13 @@ impl Offsets {
             brokers: connection.brokers.as_str().into(),
             consumer: Arc::new(consumer),
             connection: Arc::new(connection.clone()),
+            answer_within: ANSWER_WITHIN,
         })
+    }
+
+    /// The same, with less patience.
+    pub(crate) fn answering_within(self, answer_within: Duration) -> Self {
+        Self { answer_within, ..self }
     }
 
     pub(crate) fn outage(&self) -> Arc<Outage> {
@@ -61,8 +68,8 @@ impl Offsets {
     pub async fn partitions(&self, topic: &str) -> Result<Vec<i32>, StreamingError> {
         let name = topic.to_owned();
         let metadata = self
-            .ask(format!("asking for the partitions of {topic}"), move |consumer| {
-                let metadata = consumer.fetch_metadata(Some(&name), ANSWER_WITHIN)?;
+            .ask(format!("asking for the partitions of {topic}"), move |consumer, within| {
+                let metadata = consumer.fetch_metadata(Some(&name), within)?;
                 let mut partitions = Vec::new();
                 for topic in metadata.topics() {
                     match topic.error() {
@@ -84,8 +91,8 @@ impl Offsets {
     /// The extent of one partition.
     pub async fn watermarks(&self, partition: &TopicPartition) -> Result<Watermarks, StreamingError> {
         let wanted = partition.clone();
-        self.ask(format!("asking for the ends of {partition}"), move |consumer| {
-            let (low, high) = consumer.fetch_watermarks(&wanted.topic, wanted.partition, ANSWER_WITHIN)?;
+        self.ask(format!("asking for the ends of {partition}"), move |consumer, within| {
+            let (low, high) = consumer.fetch_watermarks(&wanted.topic, wanted.partition, within)?;
             Ok(Watermarks { low, high })
         })
         .await
@@ -95,8 +102,8 @@ impl Offsets {
     pub async fn topic_watermarks(&self, topic: &str) -> Result<BTreeMap<i32, Watermarks>, StreamingError> {
         let partitions = self.partitions(topic).await?;
         let name = topic.to_owned();
-        self.ask(format!("asking for the ends of {topic}"), move |consumer| {
-            let ends = |partition| consumer.fetch_watermarks(&name, partition, ANSWER_WITHIN);
+        self.ask(format!("asking for the ends of {topic}"), move |consumer, within| {
+            let ends = |partition| consumer.fetch_watermarks(&name, partition, within);
             partitions.into_iter().map(|id| ends(id).map(|(low, high)| (id, Watermarks { low, high }))).collect()
         })
         .await
@@ -113,12 +120,12 @@ impl Offsets {
         partitions: &[TopicPartition],
     ) -> Result<BTreeMap<TopicPartition, i64>, StreamingError> {
         let wanted = partitions.to_vec();
-        self.ask("asking for committed offsets".to_owned(), move |consumer| {
+        self.ask("asking for committed offsets".to_owned(), move |consumer, within| {
             let mut list = TopicPartitionList::with_capacity(wanted.len());
             for partition in &wanted {
                 list.add_partition(&partition.topic, partition.partition);
             }
-            let answer = consumer.committed_offsets(list, ANSWER_WITHIN)?;
+            let answer = consumer.committed_offsets(list, within)?;
             let mut committed = BTreeMap::new();
             for element in answer.elements() {
                 element.error()?;
@@ -177,11 +184,12 @@ impl Offsets {
     async fn ask<T: Send + 'static>(
         &self,
         action: String,
-        question: impl FnOnce(&BaseConsumer<Quiet>) -> KafkaResult<T> + Send + 'static,
+        question: impl FnOnce(&BaseConsumer<Quiet>, Duration) -> KafkaResult<T> + Send + 'static,
     ) -> Result<T, StreamingError> {
         let consumer = Arc::clone(&self.consumer);
+        let answer_within = self.answer_within;
         let answer = tokio::task::spawn_blocking(move || {
-            let answer = question(&consumer);
+            let answer = question(&consumer, answer_within);
             // Serves the client's own errors and logs, which wait in its queue.
             drop(consumer.poll(Duration::ZERO));
             match &answer {

@@ -21,7 +21,7 @@ pub struct BareRate {
     pub messages: u64,
     /// Bytes of their keys and values.
     pub bytes: u64,
-    /// From the first message to the last.
+    /// From the first request to the last message.
     pub elapsed: Duration,
 }
 
@@ -53,20 +53,20 @@ pub async fn bare_consumer(connection: &ConnectionConfig, topic: &str) -> Result
         left.insert(id, ends.high);
     }
     tokio::task::spawn_blocking(move || {
+        let began = Instant::now();
         consumer.assign(&list)?;
-        count(&consumer, left)
+        count(&consumer, left, began)
     })
     .await
     .map_err(|error| task_ended("the measurement", error))?
     .map_err(failed)
 }
 
-fn count(consumer: &BaseConsumer<Quiet>, mut left: BTreeMap<i32, i64>) -> Result<BareRate, KafkaError> {
-    let (mut messages, mut bytes, mut began) = (0, 0, None);
+fn count(consumer: &BaseConsumer<Quiet>, mut left: BTreeMap<i32, i64>, began: Instant) -> Result<BareRate, KafkaError> {
+    let (mut messages, mut bytes) = (0, 0);
     while !left.is_empty() {
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
-                began.get_or_insert_with(Instant::now);
                 messages += 1;
                 bytes += (message.payload_len() + message.key_len()) as u64;
                 if left.get(&message.partition()).is_some_and(|end| message.offset() + 1 >= *end) {
@@ -78,5 +78,5 @@ fn count(consumer: &BaseConsumer<Quiet>, mut left: BTreeMap<i32, i64>) -> Result
             Some(Err(_)) | None => {}
         }
     }
-    Ok(BareRate { messages, bytes, elapsed: began.map_or(Duration::ZERO, |began| began.elapsed()) })
+    Ok(BareRate { messages, bytes, elapsed: began.elapsed() })
 }

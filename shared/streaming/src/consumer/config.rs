@@ -88,7 +88,7 @@ impl Default for ConsumerConfig {
             commit_interval: Duration::from_secs(1),
             lag_interval: Duration::from_secs(5),
             block: BlockConfig::default(),
-            queue_blocks: at_least_one(4),
+            queue_blocks: at_least_one(8),
             prefetch_messages: at_least_one(20_000),
             prefetch_bytes: at_least_one(32 << 20),
         }

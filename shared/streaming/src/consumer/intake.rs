@@ -100,8 +100,8 @@ impl<P: PartitionProcessor> Intake<P> {
         })
     }
 
-    /// Runs until shutdown or until something fails for good; leaves the group before it returns.
-    pub(crate) fn run(mut self) -> Result<(), StreamingError> {
+    /// Runs until shutdown or until something fails for good. Dropping the intake then leaves the group.
+    pub(crate) fn run(&mut self) -> Result<(), StreamingError> {
         self.shared.mailbox.is_read_here();
         let topics: Vec<&str> = self.config.topics.iter().map(String::as_str).collect();
         self.consumer.subscribe(&topics).map_err(|source| self.failed("cannot subscribe", source))?;
@@ -133,7 +133,7 @@ impl<P: PartitionProcessor> Intake<P> {
             }
         }
         self.leave();
-        self.failure.map_or(Ok(()), Err)
+        self.failure.take().map_or(Ok(()), Err)
     }
 
     /// Takes what has arrived; true if there may be more.
@@ -358,7 +358,6 @@ impl<P: PartitionProcessor> Intake<P> {
         self.slots.iter().for_each(|slot| self.shared.metrics.released(slot.partition()));
         self.slots.clear();
         self.consumer.context().close();
-        // Dropping the consumer sends the last commit and leaves the group.
     }
 
     fn slot(&mut self, partition: &TopicPartition) -> Option<&mut Slot> {

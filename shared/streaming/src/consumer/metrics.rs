@@ -189,6 +189,8 @@ pub(crate) async fn watch_ends(
     config: ConsumerConfig,
     stop: CancellationToken,
 ) {
+    // A stop waits for a question that is out.
+    let offsets = offsets.answering_within(Duration::from_secs(2));
     // The first answer comes soon after the partitions do.
     let mut wait = config.lag_interval.min(Duration::from_millis(500));
     while stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {

@@ -1,10 +1,11 @@
 //! One owned partition as the intake thread sees it: the block that is collected, the queue to its lane, its progress.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaResult;
+use rdkafka::{Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
@@ -176,7 +177,7 @@ impl Slot {
     pub(crate) fn resume(&mut self, consumer: &BaseConsumer<GroupContext>) {
         let room = self.queue.capacity() * 2 >= self.queue.max_capacity();
         if self.paused && room && !self.is_full() && self.phase == Phase::Reading {
-            match consumer.resume(&self.list()) {
+            match self.wake_fetcher(consumer) {
                 Ok(()) => {
                     self.paused = false;
                     self.metrics.paused(&self.partition, false);
@@ -184,6 +185,14 @@ impl Slot {
                 Err(error) => tracing::warn!("cannot resume {}: {error}", self.partition),
             }
         }
+    }
+
+    /// librdkafka looks at a resumed partition only when its broker thread wakes, up to a second later; a seek wakes it.
+    fn wake_fetcher(&self, consumer: &BaseConsumer<GroupContext>) -> KafkaResult<()> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.partition.topic, self.partition.partition, Offset::Offset(self.next))?;
+        consumer.resume(&list)?;
+        consumer.seek_partitions(list, Duration::ZERO).map(drop)
     }
 
     pub(crate) fn stored(&mut self, span: Span) {

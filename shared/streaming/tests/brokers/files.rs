@@ -1,7 +1,7 @@
 //! Files through the processor that serves topics.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -37,7 +37,7 @@ fn rows(range: std::ops::Range<u64>) -> Vec<String> {
     range.map(|row| format!("row {row}")).collect()
 }
 
-async fn run(path: &PathBuf, ledger: &Arc<Ledger>) -> Result<u64, StreamingError> {
+async fn run(path: &Path, ledger: &Arc<Ledger>) -> Result<u64, StreamingError> {
     let done = Arc::new(AtomicU64::new(0));
     let told = Arc::clone(&done);
     let progress = move |rows| told.store(rows, Ordering::SeqCst);
@@ -82,6 +82,6 @@ async fn a_store_error_ends_the_run_and_says_where() {
 
 #[tokio::test]
 async fn a_file_that_is_not_there_is_named() {
-    let error = run(&PathBuf::from("/no/such/feed.csv"), &Arc::new(Ledger::default())).await.unwrap_err();
+    let error = run(Path::new("/no/such/feed.csv"), &Arc::new(Ledger::default())).await.unwrap_err();
     assert_eq!(error.to_string(), "cannot use /no/such/feed.csv");
 }

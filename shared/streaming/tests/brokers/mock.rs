@@ -226,6 +226,21 @@ async fn a_consumer_may_start_before_its_broker_answers() {
     consumer.stop().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_stops_although_its_broker_is_down() {
+    let broker = broker(1);
+    let ledger = Arc::new(Ledger::default());
+    let gate = ledger.hold_stores();
+    produce(&broker.connection(), TOPIC, 0..10).await;
+    let consumer = Consumer::start(config(&broker, TOPIC), &ledger);
+    eventually("a store", || ledger.stores_begun() == 1).await;
+    broker.go_down().unwrap();
+    // What is stored now cannot be committed.
+    gate.open();
+    eventually("10 records", || ledger.stored_ids().len() == 10).await;
+    consumer.stop().await.unwrap();
+}
+
 fn letter(offset: i64, stage: &str) -> DeadLetter {
     let record = Record {
         topic: TOPIC.into(),
