@@ -36,7 +36,8 @@ pub fn train(run: &TrainingRun, staging: &Path) -> Result<TrainedModel, Training
     let data = TaskData::load(&run.tasks, run.seed)?;
     let mut trainer = Trainer::new(run, &base, &data)?;
     let history = trainer.fit()?;
-    let tasks = (0..data.len()).map(|task| trainer.task_report(task)).collect::<Result<Vec<_>, _>>()?;
+    let validation = history.validation.into_iter().enumerate();
+    let tasks = validation.map(|(task, report)| trainer.task_report(task, report)).collect::<Result<Vec<_>, _>>()?;
     let digests: Vec<&str> = data.iter().map(|task| task.digest.as_str()).collect();
     let report = TrainingReport {
         version: REPORT_VERSION,
@@ -79,6 +80,8 @@ struct Samples {
 struct History {
     epochs: Vec<EpochReport>,
     best_epoch: usize,
+    /// Each task's validation side in the best epoch.
+    validation: Vec<EvaluationReport>,
     rows: usize,
     step_seconds: f64,
 }
@@ -141,7 +144,8 @@ impl<'a> Trainer<'a> {
             Unit::Items("rows"),
         );
 
-        let mut history = History { epochs: Vec::new(), best_epoch: 0, rows: 0, step_seconds: 0.0 };
+        let mut history =
+            History { epochs: Vec::new(), best_epoch: 0, validation: Vec::new(), rows: 0, step_seconds: 0.0 };
         let mut best: Option<(f64, Vec<Vec<f32>>)> = None;
         let mut step = 0;
         for epoch in 1..=settings.epochs {
@@ -160,9 +164,10 @@ impl<'a> Trainer<'a> {
             history.step_seconds += seconds;
 
             optimizer.exchange_average(&self.model.parameters());
-            let validation_macro_f1 = (0..self.data.len())
-                .map(|task| Ok(self.measure(task, &self.samples[task].validation)?.macro_f1))
-                .collect::<Result<Vec<f64>, TrainingError>>()?;
+            let validation = (0..self.data.len())
+                .map(|task| self.measure(task, &self.samples[task].validation))
+                .collect::<Result<Vec<_>, _>>()?;
+            let validation_macro_f1: Vec<f64> = validation.iter().map(|report| report.macro_f1).collect();
             let score = validation_macro_f1.iter().sum::<f64>() / validation_macro_f1.len() as f64;
             let report = EpochReport { epoch, loss: losses / steps_per_epoch as f64, validation_macro_f1, seconds };
             tracing::info!("epoch {epoch}: loss {:.4}, validation macro F1 {:.4}, {seconds:.0} s", report.loss, score);
@@ -170,6 +175,7 @@ impl<'a> Trainer<'a> {
             if best.as_ref().is_none_or(|(highest, _)| score > *highest) {
                 best = Some((score, self.model.snapshot()));
                 history.best_epoch = epoch;
+                history.validation = validation;
             }
             optimizer.exchange_average(&self.model.parameters());
             if epoch - history.best_epoch >= settings.patience {
@@ -211,26 +217,29 @@ impl<'a> Trainer<'a> {
     }
 
     fn measure(&self, task: usize, samples: &[Sample]) -> Result<EvaluationReport, TrainingError> {
+        let title = format!("measuring {}", self.data[task].name);
+        let progress = Progress::start(title, Some(samples.len() as u64), Unit::Items("rows"));
         let mut pairs = Vec::with_capacity(samples.len());
         for block in samples.chunks(EVALUATION_ROWS) {
             let packed = Arc::new(PackedBatch::new(block.iter().map(|sample| &*sample.tokens)));
             let pooled = self.model.encode(&packed, Mode::Evaluation)?;
             let predicted = likeliest(&self.model.logits(&pooled, task)?)?;
             pairs.extend(block.iter().map(|sample| sample.label).zip(predicted));
+            progress.advance(block.len() as u64);
         }
         let data = &self.data[task];
         Ok(EvaluationReport::from_pairs(&data.name, data.labels.names(), pairs))
     }
 
-    fn task_report(&self, task: usize) -> Result<TaskReport, TrainingError> {
-        let (data, samples) = (&self.data[task], &self.samples[task]);
+    fn task_report(&self, task: usize, validation: EvaluationReport) -> Result<TaskReport, TrainingError> {
+        let data = &self.data[task];
         Ok(TaskReport {
             name: data.name.clone(),
             labels: data.labels.names().to_vec(),
             train_rows: data.train.len(),
             cleaning: data.cleaning,
-            validation: self.measure(task, &samples.validation)?,
-            test: self.measure(task, &samples.test)?,
+            validation,
+            test: self.measure(task, &self.samples[task].test)?,
         })
     }
 }
