@@ -53,7 +53,14 @@ impl DemoCommand {
         if self.headless {
             foundation::progress::use_no_bars();
         }
-        setup::ensure(&[Part::OnnxRuntime, Part::Chdb, Part::BaseEncoder]).await?;
+        setup::ensure(&[Part::Chdb]).await?;
+        if self.model.is_none() {
+            setup::ensure(&[Part::BaseEncoder]).await?;
+        }
+        // Without it models run on tract, which says so itself.
+        if let Err(error) = setup::ensure(&[Part::OnnxRuntime]).await {
+            tracing::warn!("ONNX Runtime cannot be installed: {error}");
+        }
         run::run(plan).await
     }
 }

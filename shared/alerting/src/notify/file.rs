@@ -1,11 +1,12 @@
 //! Alerts as lines of JSON.
 
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
-use std::io::{Seek as _, SeekFrom, Write as _};
+use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use foundation::EventTime;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Notifier;
 use crate::error::AlertingError;
@@ -71,6 +72,9 @@ impl<'a> From<&'a Transition> for Record<'a> {
 }
 
 /// Appends alerts to an NDJSON file, one line each, on disk before the call returns.
+///
+/// What the file holds already is not written again: an evaluator that was killed before it could save its state fires
+/// its last alerts once more, with the same identities.
 #[derive(Debug)]
 pub struct AlertFile {
     path: PathBuf,
@@ -78,18 +82,29 @@ pub struct AlertFile {
     /// Where the last whole line ends.
     end: u64,
     with_resolved: bool,
+    written: HashSet<Identity>,
+}
+
+/// What makes a line of the file unlike all others.
+#[derive(Debug, PartialEq, Eq, Hash, Deserialize)]
+struct Identity {
+    alert_id: String,
+    state: State,
 }
 
 impl AlertFile {
     /// Opens or creates the file. Only firing transitions are written, unless `with_resolved`.
+    ///
+    /// A last line that a crash has cut off is overwritten.
     pub fn append(path: &Path, with_resolved: bool) -> Result<Self, AlertingError> {
-        let open = || -> std::io::Result<(File, u64)> {
-            let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-            let end = file.seek(SeekFrom::End(0))?;
-            Ok((file, end))
+        let open = || -> std::io::Result<(File, u64, HashSet<Identity>)> {
+            let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+            let (end, written) = read_lines(&file)?;
+            file.set_len(end)?;
+            Ok((file, end, written))
         };
-        let (file, end) = open().map_err(|source| AlertingError::Write { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), file, end, with_resolved })
+        let (file, end, written) = open().map_err(|source| AlertingError::Write { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), file, end, with_resolved, written })
     }
 
     fn write(&mut self, lines: &[u8]) -> std::io::Result<()> {
@@ -101,6 +116,18 @@ impl AlertFile {
     }
 }
 
+/// Where the last whole line ends, and the identities of all lines that are alerts.
+fn read_lines(file: &File) -> std::io::Result<(u64, HashSet<Identity>)> {
+    let (mut reader, mut line) = (BufReader::new(file), Vec::new());
+    let (mut end, mut written) = (0, HashSet::new());
+    while reader.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
+        end += line.len() as u64;
+        written.extend(serde_json::from_slice::<Identity>(&line));
+        line.clear();
+    }
+    Ok((end, written))
+}
+
 impl Notifier for AlertFile {
     fn name(&self) -> &str {
         "file"
@@ -108,8 +135,12 @@ impl Notifier for AlertFile {
 
     fn notify(&mut self, transitions: &[Transition]) -> Result<(), AlertingError> {
         let mut lines = Vec::new();
+        let mut identities = Vec::new();
         for transition in transitions {
-            if self.with_resolved || transition.state == State::Firing {
+            let identity = Identity { alert_id: transition.alert_id.clone(), state: transition.state };
+            let wanted = self.with_resolved || transition.state == State::Firing;
+            if wanted && !self.written.contains(&identity) {
+                identities.push(identity);
                 serde_json::to_writer(&mut lines, &Record::from(transition)).map_err(AlertingError::Encode)?;
                 lines.push(b'\n');
             }
@@ -123,6 +154,8 @@ impl Notifier for AlertFile {
                 tracing::warn!(%error, path = %self.path.display(), "cannot cut off a half-written alert");
             }
             AlertingError::Write { path: self.path.clone(), source }
-        })
+        })?;
+        self.written.extend(identities);
+        Ok(())
     }
 }

@@ -36,7 +36,23 @@ fn the_file_holds_firing_alerts_only_unless_asked() {
     let states: Vec<&str> = lines.iter().map(|line| line["state"].as_str().unwrap()).collect();
     assert_eq!(states.iter().filter(|state| **state == "resolved").count(), 2);
     assert_eq!(states[..3], ["firing"; 3]);
-    assert_eq!(lines.len(), 3 + transitions.len());
+    assert_eq!(lines.len(), transitions.len());
+}
+
+#[test]
+fn an_alert_fired_again_after_a_crash_stands_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("alerts.ndjson");
+    AlertFile::append(&path, false).unwrap().notify(&transitions()[..1]).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let cut = [whole.as_slice(), b"{\"at\": \"2008-"].concat();
+    std::fs::write(&path, cut).unwrap();
+    let mut file = AlertFile::append(&path, false).unwrap();
+    file.notify(&transitions()).unwrap();
+    file.notify(&transitions()).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert!(text.as_bytes().starts_with(&whole) && text.lines().all(|line| line.ends_with('}')), "{text}");
 }
 
 #[test]
