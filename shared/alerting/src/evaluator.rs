@@ -3,6 +3,7 @@
 mod report;
 mod scopes;
 mod snapshot;
+mod stories;
 mod track;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,22 +1,20 @@
 //! One rule's state: a window, a lifecycle and the stories of each entity or topic, and the baseline of all.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use foundation::similarity::{Novelty, StoryId};
+use foundation::similarity::Novelty;
 use serde::{Deserialize, Serialize};
 
 use super::report::Context;
+use super::stories::Stories;
 use crate::baseline::{Baseline, Expectation, Parameters, Sample};
 use crate::lifecycle::{Alert, Change, Lifecycle, Reading, Timing};
 use crate::observation::Observation;
 use crate::rule::{Bound, Condition, Duplicates, Metric, Rule};
 use crate::transition::{State, Transition};
 use crate::window::{Entry, Window};
-
-/// A story is remembered as counted for so long.
-const STORY_MEMORY: i64 = 24 * 3_600_000;
 
 /// One rule's state.
 #[derive(Debug)]
@@ -39,8 +37,7 @@ pub(super) struct TrackState {
 pub(super) struct ScopeState {
     window: Window,
     lifecycle: Lifecycle,
-    /// Stories counted in the last day, by the time of their last message.
-    stories: VecDeque<(i64, StoryId)>,
+    stories: Stories,
     /// Messages that a message rule fires on at this instant.
     arrived: Vec<Entry>,
     /// Alerts of a message rule that are firing, with the instant of their end.
@@ -104,7 +101,7 @@ impl Track {
         };
         let state = self.state.scopes.entry(scope.clone()).or_default();
         let time = observation.time.millis();
-        let repeats = state.remember(time, arrival.instant, arrival.novelty.story);
+        let repeats = state.stories.remember(time, arrival.instant, arrival.novelty.story);
         if repeats && rule.duplicates == Duplicates::Once {
             return state.timer.is_none();
         }
@@ -159,23 +156,10 @@ impl Track {
 }
 
 impl ScopeState {
-    /// Whether the story was counted here within its memory; from now on it was.
-    fn remember(&mut self, time: i64, now: i64, story: StoryId) -> bool {
-        while self.stories.front().is_some_and(|(last, _)| last.saturating_add(STORY_MEMORY) < now) {
-            self.stories.pop_front();
-        }
-        let known = self.stories.iter().position(|(_, known)| *known == story);
-        let last = known.and_then(|index| self.stories.remove(index)).map_or(time, |(last, _)| last.max(time));
-        let place = self.stories.partition_point(|(other, _)| *other <= last);
-        self.stories.insert(place, (last, story));
-        known.is_some()
-    }
-
     /// From when on nothing here can matter any more.
     fn idle_from(&self, window: i64) -> i64 {
-        let story = self.stories.back().map(|(last, _)| last.saturating_add(STORY_MEMORY + 1));
         let window = self.window.last_expiry(window);
-        self.lifecycle.cool_until().max(story.unwrap_or(0)).max(window.unwrap_or(0))
+        self.lifecycle.cool_until().max(self.stories.forgotten_at().unwrap_or(0)).max(window.unwrap_or(0))
     }
 
     fn evaluate_messages(&mut self, context: &Context<'_>, transitions: &mut Vec<Transition>) -> Option<i64> {
