@@ -103,6 +103,7 @@ impl Evaluation {
     ) -> Result<(), MonitorError> {
         loop {
             let elected = tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return Ok(()),
                 elected = leading.wait_for(|leading| *leading) => elected.is_ok(),
             };
