@@ -1,6 +1,8 @@
 //! The oracle: messages with issued ids go in, consumers and the store are killed at random, and at the end every id is
 //! in ClickHouse exactly once, with the alerts of a run that nobody disturbed.
 
+#![expect(clippy::print_stdout, reason = "figures and the seed belong into the log")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
