@@ -1,5 +1,7 @@
 //! The sample data keeps what its README promises.
 
+#![expect(clippy::unwrap_used, reason = "a broken sample must fail its test")]
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use sentiment_monitor::entities::CompanyDictionary;
