@@ -18,6 +18,8 @@ use crate::exit::UsageError;
 const MARKER: &str = ".pulsewire-demo";
 const SAMPLE_RUN: &str = include_str!("../../../../../models/sample.toml");
 const FINANCE_RUN: &str = include_str!("../../../../../models/finance.toml");
+/// The labelled sample headlines, which both recipes learn from.
+const LABELLED: &str = "labelled.csv";
 /// A real feed of headlines, relative to `--data`.
 const REAL_FEED: &str = "reuters-feed/headlines_2006-10_2009-12.tsv";
 
@@ -102,12 +104,13 @@ fn training_run(data: Option<&Path>, samples: &Path) -> anyhow::Result<TrainingR
         None => (SAMPLE_RUN, "models/sample.toml"),
     };
     let mut run: TrainingRun = parse_toml(text, Path::new(path))?;
-    match data {
-        Some(data) => run.resolve_paths(data),
-        // The program carries its samples: the recipe's path into the sources need not exist here.
-        None => run.tasks.iter_mut().flat_map(|task| &mut task.data).for_each(|source| {
-            source.path = samples.join("labelled.csv");
-        }),
+    if let Some(data) = data {
+        run.resolve_paths(data);
+    }
+    // The program carries its samples: a recipe's path into the sources need not exist here.
+    let sources = run.tasks.iter_mut().flat_map(|task| &mut task.data);
+    for source in sources.filter(|source| source.path.ends_with(LABELLED)) {
+        source.path = samples.join(LABELLED);
     }
     run.validate()?;
     Ok(run)
@@ -154,7 +157,7 @@ fn write_samples(out: &Path) -> anyhow::Result<PathBuf> {
     let files = [
         ("companies.csv", samples::COMPANIES),
         ("rules.toml", samples::RULES),
-        ("labelled.csv", samples::LABELLED),
+        (LABELLED, samples::LABELLED),
         ("feed.csv", samples::FEED),
     ];
     for (name, text) in files {
