@@ -10,7 +10,7 @@ const MAY_USE: [(&str, &[&str]); 7] = [
     ("shared", &["shared/foundation"]),
     ("shared/service", &["shared/foundation"]),
     ("shared/foundation", &[]),
-    ("tests", &["shared"]),
+    ("tests", &["shared", "shared/foundation"]),
 ];
 
 /// The row of [`MAY_USE`] for a package's folder: the folder itself, else the one above it.
