@@ -17,8 +17,18 @@ const CHUNK: u32 = 10_000;
 /// What Kafka says of a partition.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Extent {
-    /// Whether the partition holds no message that is not stored yet.
-    caught_up: bool,
+    /// The group's committed offset; the partition's first one where there is none.
+    committed: i64,
+    /// The offset that the next message will get.
+    end: i64,
+}
+
+impl Extent {
+    /// Whether every message is stored. An owner that was killed may have stored a block without committing it; dead
+    /// letters at the end are committed without a row.
+    fn is_stored(self, read: Option<&Read>) -> bool {
+        self.committed >= self.end || read.is_some_and(|read| read.offset + 1 >= self.end)
+    }
 }
 
 /// What was read of a partition.
@@ -81,10 +91,13 @@ impl Reader {
     pub(super) fn progress(&mut self, extents: &BTreeMap<TopicPartition, Extent>) -> Vec<PartitionProgress> {
         extents
             .iter()
-            .map(|(partition, extent)| PartitionProgress {
-                newest: self.read.get(partition).map(|read| read.newest),
-                caught_up: extent.caught_up,
-                quiet_for: self.active.entry(partition.clone()).or_insert_with(Instant::now).elapsed(),
+            .map(|(partition, extent)| {
+                let read = self.read.get(partition);
+                PartitionProgress {
+                    newest: read.map(|read| read.newest),
+                    caught_up: extent.is_stored(read),
+                    quiet_for: self.active.entry(partition.clone()).or_insert_with(Instant::now).elapsed(),
+                }
             })
             .collect()
     }
@@ -104,8 +117,8 @@ pub(super) async fn extents(
     let partitions: Vec<TopicPartition> = ends.keys().cloned().collect();
     let committed = offsets.committed(&partitions).await?;
     let extent = |(partition, ends): (TopicPartition, streaming::offsets::Watermarks)| {
-        let done = committed.get(&partition).copied().unwrap_or(ends.low);
-        (partition, Extent { caught_up: done >= ends.high })
+        let committed = committed.get(&partition).copied().unwrap_or(ends.low);
+        (partition, Extent { committed, end: ends.high })
     };
     Ok(ends.into_iter().map(extent).collect())
 }
@@ -131,4 +144,24 @@ async fn chunk(store: &Store, partition: &TopicPartition, after: i64) -> Result<
         ORDER BY `offset` LIMIT ?";
     let query = store.query(sql).bind(&*partition.topic).bind(partition.partition).bind(after).bind(CHUNK);
     Ok(store.fetch_all(query).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(committed: i64, read: Option<i64>, expected: bool) {
+        let read = read.map(|offset| Read { offset, newest: EventTime::MIN });
+        assert_eq!(Extent { committed, end: 10 }.is_stored(read.as_ref()), expected, "{committed} {read:?}");
+    }
+
+    #[test]
+    fn what_is_stored_counts_whether_or_not_it_was_committed() {
+        check(10, Some(9), true);
+        check(7, Some(9), true);
+        check(10, Some(7), true);
+        check(10, None, true);
+        check(7, Some(8), false);
+        check(7, None, false);
+    }
 }
