@@ -5,7 +5,7 @@
 //! batch are one matrix `[total_tokens, hidden]` without padding, with the sequences' lengths beside. A block's parameters
 //! belong to the block: their gradients are added up in place, never handed to candle, and [`AdamW`] reads them there.
 //!
-//! Invariants: nothing here is random but by [`crate::random`]; every sum over rows or chunks is taken in an order that does
+//! Invariants: nothing here is random but by the counter-based generator in `random`; every sum over rows or chunks is taken in an order that does
 //! not depend on the number of threads, so a seed gives one run.
 
 mod activation;

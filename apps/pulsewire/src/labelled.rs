@@ -29,7 +29,7 @@ pub(crate) struct LabelledArguments {
     /// The file has no header: columns are called 1, 2 and so on
     #[arg(long)]
     pub(crate) no_header: bool,
-    /// What stands between text and label in a separated file [default: @]
+    /// What stands between text and label in a separated file (default: @)
     #[arg(long, value_name = "CHARACTER")]
     pub(crate) separator: Option<char>,
     /// CSV of two columns that names the labels
