@@ -127,6 +127,11 @@ pub(crate) struct StoreArguments {
 }
 
 impl StoreArguments {
+    /// The folder of the embedded store that the user named.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        self.store_dir.as_deref()
+    }
+
     /// The embedded store in `--store-dir`, else the configuration, else the embedded store of this machine.
     pub(crate) fn resolve(&self, global: &Global) -> anyhow::Result<StoreConfig> {
         let config = load(global, &[("store.url", self.store_url.clone())])?;

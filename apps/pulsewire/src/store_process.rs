@@ -6,7 +6,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use storage::{ConnectionFile, StoreConfig};
+use service::CancellationToken;
+use storage::{ConnectionFile, Store, StoreConfig};
 use tokio::process::{Child, Command};
 
 /// How long the engine may take to open its folder.
@@ -60,8 +61,12 @@ async fn ready(child: &mut Child, folder: &Path, log: &Path) -> anyhow::Result<S
         if let Some(status) = child.try_wait()? {
             bail!("the store ended with {status}; its log is {}", log.display());
         }
+        // The file may be an earlier run's: what counts is that somebody answers.
         if let Ok(connection) = ConnectionFile::read(folder) {
-            return Ok(connection.config());
+            let config = StoreConfig { database: "default".to_owned(), ..connection.config() };
+            if Store::new(&config, CancellationToken::new())?.check().await.is_ok() {
+                return Ok(connection.config());
+            }
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
