@@ -129,7 +129,11 @@ impl Evaluation {
             }
             match term.round(self).await {
                 Ok(()) => {}
-                Err(error) if error.is_retryable() => tracing::warn!(%error, "alert evaluation waits"),
+                Err(error) if error.is_retryable() => {
+                    tracing::warn!(%error, "alert evaluation waits");
+                    // The evaluator may have fired what was not recorded: from the saved state it fires it again.
+                    term = Term::resume(self).await?;
+                }
                 Err(error) => return Err(error),
             }
         }
