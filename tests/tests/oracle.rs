@@ -3,50 +3,20 @@
 
 #![expect(clippy::print_stdout, reason = "figures and the seed belong into the log")]
 
-use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use testkit::wait::try_until;
-use testkit::{Kafka, StoreServer, binary, wait_until};
-use tests::feed;
+use testkit::{Kafka, StoreServer};
 use tests::monitor::{MonitorOptions, MonitorProcess};
+use tests::{feed, fixture, outcome};
 
 const MESSAGES: usize = 50_000;
 const PARTITIONS: i32 = 4;
 const MONITOR_KILLS: usize = 20;
 const STORE_KILLS: usize = 2;
-const DEADLINE: Duration = Duration::from_secs(900);
-
-/// One rule of each kind, loose enough that the sample feed raises many alerts.
-const RULES: &str = r#"
-[[rule]]
-name = "in the news"
-kind = "threshold"
-scope = "entity"
-severity = "info"
-metric = "count"
-window = "6h"
-at_least = 4.0
-
-[[rule]]
-name = "one bad story"
-kind = "message"
-scope = "entity"
-severity = "warning"
-max_score = -0.2
-
-[[rule]]
-name = "surge"
-kind = "surge"
-scope = "entity"
-severity = "critical"
-window = "12h"
-probability = 0.01
-min_mass = 0.5
-"#;
+const FIRST_ROW: Duration = Duration::from_secs(300);
 
 /// A reproducible sequence of random numbers (SplitMix64, Steele et al. 2014); the seed is printed, so that a failure can be
 /// run again with `PULSEWIRE_SEED`.
@@ -65,7 +35,7 @@ impl Random {
 async fn nothing_is_lost_and_nothing_doubled_whatever_is_killed() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let folder = folder.path();
-    let model = train(folder)?;
+    let model = fixture::train(folder)?;
     let kafka = Kafka::start(&folder.join("kafka"))?;
     let mut store = StoreServer::start(&folder.join("store"))?;
     let brokers = kafka.brokers();
@@ -74,15 +44,14 @@ async fn nothing_is_lost_and_nothing_doubled_whatever_is_killed() -> anyhow::Res
     messages.truncate(MESSAGES);
     ensure!(messages.len() == MESSAGES, "the sample feed is too short: {} messages", messages.len());
 
-    let rules = folder.join("rules.toml");
-    std::fs::write(&rules, RULES)?;
+    let rules = fixture::rules(folder)?;
     let options = |group: &str| MonitorOptions {
         rules: rules.clone(),
         brokers: brokers.clone(),
         topic: "news".to_owned(),
         group: group.to_owned(),
         database: group.to_owned(),
-        model: (model.clone(), "oracle".to_owned()),
+        model: (model.clone(), fixture::MODEL.to_owned()),
         more: String::new(),
     };
     let sender = std::thread::spawn({
@@ -92,28 +61,14 @@ async fn nothing_is_lost_and_nothing_doubled_whatever_is_killed() -> anyhow::Res
     disturbed(&options("disturbed"), &mut store, folder)?;
     sender.join().map_err(|_| anyhow::anyhow!("the sender panicked"))??;
 
-    let issued: BTreeSet<&str> = messages.iter().map(|message| message.id.as_str()).collect();
-    let mut monitor = MonitorProcess::start("last", &options("disturbed"), store.connection(), folder)?;
-    settle("disturbed", &store, &mut monitor)?;
-    let mut reference = MonitorProcess::start("reference", &options("undisturbed"), store.connection(), folder)?;
-    settle("undisturbed", &store, &mut reference)?;
-
-    for database in ["disturbed", "undisturbed"] {
-        let stored = store.query(&format!("SELECT id FROM {database}.sentiment_scores FINAL FORMAT TSV"))?;
-        let rows = stored.lines().count();
-        let ids: BTreeSet<&str> = stored.lines().collect();
-        let lost: Vec<_> = issued.difference(&ids).take(5).collect();
-        ensure!(lost.is_empty(), "{database}: lost {lost:?} and more");
-        ensure!(rows == issued.len(), "{database}: {rows} rows for {} ids", issued.len());
-        let raw = store.number(&format!("SELECT count() FROM {database}.sentiment_scores"))?;
-        println!("{database}: {rows} rows, {raw} before deduplication");
+    for (group, name) in [("disturbed", "last"), ("undisturbed", "reference")] {
+        let mut monitor = MonitorProcess::start(name, &options(group), store.connection(), folder)?;
+        outcome::settled(group, MESSAGES, &store, &mut monitor)?;
+        let raw = outcome::every_id_once(group, &messages, &store)?;
+        println!("{group}: {MESSAGES} rows, {raw} before deduplication");
     }
-    let (disturbed, undisturbed) = (alerts("disturbed", &store)?, alerts("undisturbed", &store)?);
-    ensure!(!undisturbed.is_empty(), "the feed raised no alert, so the comparison says nothing");
-    let missing: Vec<_> = undisturbed.difference(&disturbed).take(5).collect();
-    let extra: Vec<_> = disturbed.difference(&undisturbed).take(5).collect();
-    ensure!(missing.is_empty() && extra.is_empty(), "missing {missing:#?}, extra {extra:#?}");
-    println!("{} alert transitions, the same in both runs", undisturbed.len());
+    let alerts = outcome::same_alerts("disturbed", "undisturbed", &store)?;
+    println!("{alerts} alert transitions, the same in both runs");
     Ok(())
 }
 
@@ -127,11 +82,11 @@ fn disturbed(options: &MonitorOptions, store: &mut StoreServer, folder: &Path) -
         MonitorProcess::start("first", options, &connection, folder)?,
         MonitorProcess::start("second", options, &connection, folder)?,
     ];
-    try_until("the first row", DEADLINE, || {
+    try_until("the first row", FIRST_ROW, || {
         for monitor in &mut monitors {
             monitor.check()?;
         }
-        Ok(rows(&options.database, store).filter(|rows| *rows > 0))
+        Ok(outcome::rows(&options.database, store).filter(|rows| *rows > 0))
     })?;
     for kill in 1..=MONITOR_KILLS {
         std::thread::park_timeout(Duration::from_millis(500 + random.next(3500)));
@@ -146,50 +101,4 @@ fn disturbed(options: &MonitorOptions, store: &mut StoreServer, folder: &Path) -
         }
     }
     Ok(())
-}
-
-fn rows(database: &str, store: &StoreServer) -> Option<u64> {
-    store.number(&format!("SELECT uniqExact(id) FROM {database}.sentiment_scores")).ok()
-}
-
-/// Waits until all messages are stored and the evaluator has passed the last of them.
-fn settle(database: &str, store: &StoreServer, monitor: &mut MonitorProcess) -> anyhow::Result<()> {
-    let goal = MESSAGES as u64;
-    try_until(&format!("{goal} messages in {database}"), DEADLINE, || {
-        monitor.check()?;
-        Ok(rows(database, store).filter(|rows| *rows >= goal))
-    })
-    .with_context(|| monitor.log())?;
-    let newest = format!("SELECT toUnixTimestamp64Milli(max(event_time)) FROM {database}.sentiment_scores");
-    let newest = store.number(&newest)?;
-    wait_until(&format!("the evaluator of {database}"), Duration::from_secs(180), || {
-        let watermark = format!("SELECT toUnixTimestamp64Milli(max(watermark)) FROM {database}.alert_progress");
-        store.number(&watermark).ok().filter(|watermark| *watermark >= newest)
-    })
-    .with_context(|| monitor.log())?;
-    Ok(())
-}
-
-fn alerts(database: &str, store: &StoreServer) -> anyhow::Result<BTreeSet<String>> {
-    let columns = "rule, entity, alert_id, state, at";
-    let stored = store.query(&format!("SELECT {columns} FROM {database}.alert_transitions FINAL FORMAT TSV"))?;
-    let alerts: BTreeSet<String> = stored.lines().map(str::to_owned).collect();
-    ensure!(alerts.len() == stored.lines().count(), "{database}: a transition is stored twice");
-    Ok(alerts)
-}
-
-/// A small model of the real encoder, fine-tuned for one epoch on the sample headlines.
-fn train(folder: &Path) -> anyhow::Result<std::path::PathBuf> {
-    let registry = folder.join("models");
-    let labelled = feed::workspace().join("apps/sentiment-monitor/samples/labelled.csv");
-    let mut command: Command = binary::pulsewire()?;
-    let trained = command
-        .args(["train", "--model", "oracle", "--text", "headline", "--label", "sentiment", "--head", "sentiment"])
-        .args(["--epochs", "1", "--data"])
-        .arg(labelled)
-        .arg("--registry")
-        .arg(&registry)
-        .output()?;
-    ensure!(trained.status.success(), "training failed:\n{}", String::from_utf8_lossy(&trained.stderr));
-    Ok(registry)
 }

@@ -113,7 +113,7 @@ pub struct Hyperparameters {
     pub weight_average: f64,
     /// Epochs without a better validation score before training stops.
     pub patience: usize,
-    /// How tasks share the steps: 1 by their sizes, towards 0 evenly.
+    /// How tasks whose rows differ share the steps: 1 by their sizes, towards 0 evenly.
     pub task_temperature: f64,
     /// The most tokens of a text; the rest is cut.
     pub max_tokens: usize,

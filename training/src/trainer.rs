@@ -1,5 +1,6 @@
 //! One training run, from files to a staging directory.
 
+mod groups;
 mod sampler;
 mod staging;
 mod trained;
@@ -8,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use candle_core::Tensor;
 use foundation::parts::Part;
 use foundation::progress::{Progress, Unit};
 use inference::TextTokenizer;
@@ -69,9 +71,8 @@ struct Sample {
     label: usize,
 }
 
-/// A task's tokenised sides.
+/// A task's tokenised sides that are measured.
 struct Samples {
-    train: Vec<Sample>,
     validation: Vec<Sample>,
     test: Vec<Sample>,
 }
@@ -91,6 +92,7 @@ struct Trainer<'a> {
     data: &'a [TaskData],
     config: EncoderConfig,
     tokenizer: TextTokenizer,
+    groups: Vec<groups::Group>,
     samples: Vec<Samples>,
     model: Classifier,
 }
@@ -110,11 +112,11 @@ impl<'a> Trainer<'a> {
                 ),
             });
         }
+        let groups = groups::of(data, &tokenizer, base)?;
         let samples = data
             .iter()
             .map(|task| {
                 Ok(Samples {
-                    train: tokenise(&task.train, &tokenizer, base)?,
                     validation: tokenise(&task.validation, &tokenizer, base)?,
                     test: tokenise(&task.test, &tokenizer, base)?,
                 })
@@ -122,7 +124,7 @@ impl<'a> Trainer<'a> {
             .collect::<Result<_, TrainingError>>()?;
         let labels: Vec<usize> = data.iter().map(|task| task.labels.len()).collect();
         let model = Classifier::new(&config, &Weights::load(base)?, &labels, run.seed)?;
-        Ok(Self { run, data, config, tokenizer, samples, model })
+        Ok(Self { run, data, config, tokenizer, groups, samples, model })
     }
 
     fn settings(&self) -> &'a Hyperparameters {
@@ -132,7 +134,7 @@ impl<'a> Trainer<'a> {
     /// Runs epochs until they end or stop helping, and leaves the best epoch's weights in the model.
     fn fit(&mut self) -> Result<History, TrainingError> {
         let settings = self.settings();
-        let sizes: Vec<usize> = self.samples.iter().map(|samples| samples.train.len()).collect();
+        let sizes: Vec<usize> = self.groups.iter().map(|group| group.rows.len()).collect();
         let mut sampler = sampler::Sampler::new(&sizes, settings, self.run.seed);
         let steps_per_epoch = sampler.steps_per_epoch();
         let total = steps_per_epoch * settings.epochs;
@@ -189,7 +191,7 @@ impl<'a> Trainer<'a> {
         Ok(history)
     }
 
-    /// Takes one step; none if the loss or the gradient is not a number.
+    /// Takes one step, with the mean loss of its heads; none if the loss or the gradient is not a number.
     fn step(
         &self,
         batch: &sampler::Batch,
@@ -199,15 +201,20 @@ impl<'a> Trainer<'a> {
     ) -> Result<Option<f64>, TrainingError> {
         let settings = self.settings();
         let objective = Objective { label_smoothing: settings.label_smoothing, r_drop: settings.r_drop };
-        let samples: Vec<&Sample> = batch.rows.iter().map(|row| &self.samples[batch.task].train[*row]).collect();
-        let sequences = samples.iter().map(|sample| &*sample.tokens);
-        let repeated = sequences.clone().cycle().take(samples.len() * objective.runs());
-        let packed = Arc::new(PackedBatch::new(repeated));
-        let targets: Vec<usize> = samples.iter().map(|sample| sample.label).collect();
+        let group = &self.groups[batch.group];
+        let rows: Vec<&groups::Row> = batch.rows.iter().map(|row| &group.rows[*row]).collect();
+        let sequences = rows.iter().map(|row| &*row.tokens);
+        let packed = Arc::new(PackedBatch::new(sequences.cycle().take(rows.len() * objective.runs())));
         let mode = Mode::Training { seed: self.run.seed, step: step as u64, dropout: settings.dropout as f32 };
         let pooled = self.model.encode(&packed, mode)?;
-        let loss = objective.loss(&self.model.logits(&pooled, batch.task)?, &targets)?;
-        let value = f64::from(loss.to_scalar::<f32>()?);
+        let losses = group.tasks.iter().enumerate().map(|(place, task)| {
+            let targets: Vec<usize> = rows.iter().map(|row| row.labels[place]).collect();
+            objective.loss(&self.model.logits(&pooled, *task)?, &targets)
+        });
+        // Every label weighs the same, however many of them a row has.
+        let losses = losses.collect::<candle_core::Result<Vec<_>>>()?;
+        let loss = Tensor::stack(&losses, 0)?.sum_all()?;
+        let value = f64::from(loss.to_scalar::<f32>()?) / losses.len() as f64;
         if !value.is_finite() {
             return Ok(None);
         }
@@ -245,19 +252,20 @@ impl<'a> Trainer<'a> {
 }
 
 fn tokenise(examples: &[Example], tokenizer: &TextTokenizer, base: &Path) -> Result<Vec<Sample>, TrainingError> {
-    examples
-        .iter()
-        .map(|example| {
-            let tokens = tokenizer.encode(&example.text)?;
-            if tokens.is_empty() {
-                return Err(TrainingError::BaseEncoder {
-                    path: base.join("tokenizer.json"),
-                    message: format!("makes no token of {:?}; it must add the special tokens", example.text),
-                });
-            }
-            Ok(Sample { tokens: tokens.ids().into(), label: example.label })
-        })
-        .collect()
+    let sample =
+        |example: &Example| Ok(Sample { tokens: tokens_of(&example.text, tokenizer, base)?, label: example.label });
+    examples.iter().map(sample).collect()
+}
+
+fn tokens_of(text: &str, tokenizer: &TextTokenizer, base: &Path) -> Result<Box<[u32]>, TrainingError> {
+    let tokens = tokenizer.encode(text)?;
+    if tokens.is_empty() {
+        return Err(TrainingError::BaseEncoder {
+            path: base.join("tokenizer.json"),
+            message: format!("makes no token of {text:?}; it must add the special tokens"),
+        });
+    }
+    Ok(tokens.ids().into())
 }
 
 #[cfg(test)]

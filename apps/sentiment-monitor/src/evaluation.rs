@@ -111,12 +111,20 @@ impl Evaluation {
                 return Ok(());
             }
             tracing::info!(evaluator = self.name, "this process evaluates the alert rules");
-            self.lead(&leading, &shutdown).await?;
+            let led = self.lead(&leading, &shutdown).await;
             self.evaluated.send_modify(|evaluated| evaluated.leading = false);
+            match led {
+                Err(error) if error.is_retryable() && !shutdown.is_cancelled() => {
+                    tracing::warn!(%error, "alert evaluation starts again from its saved state");
+                    tokio::time::sleep(self.config.interval).await;
+                }
+                led => led?,
+            }
         }
     }
 
-    /// One term of leadership.
+    /// One term of leadership, from the saved state. After an error the evaluator may be ahead of what was recorded, so its
+    /// term is over.
     async fn lead(&self, leading: &watch::Receiver<bool>, shutdown: &CancellationToken) -> Result<(), MonitorError> {
         let mut term = Term::resume(self).await?;
         self.evaluated.send_modify(|evaluated| evaluated.leading = true);
@@ -127,15 +135,7 @@ impl Evaluation {
                 () = shutdown.cancelled() => break,
                 _ = ticks.tick() => {}
             }
-            match term.round(self).await {
-                Ok(()) => {}
-                Err(error) if error.is_retryable() => {
-                    tracing::warn!(%error, "alert evaluation waits");
-                    // The evaluator may have fired what was not recorded: from the saved state it fires it again.
-                    term = Term::resume(self).await?;
-                }
-                Err(error) => return Err(error),
-            }
+            term.round(self).await?;
         }
         if *leading.borrow() {
             term.save(self).await?;

@@ -18,6 +18,7 @@ pub const COMPONENT: &str = "sentiment-monitor";
 pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "sentiment scores", sql: include_str!("../migrations/0001_sentiment_scores.sql") },
     Migration { version: 2, name: "entity hourly", sql: include_str!("../migrations/0002_entity_hourly.sql") },
+    Migration { version: 3, name: "gravity", sql: include_str!("../migrations/0003_gravity.sql") },
 ];
 
 /// One row of `sentiment_scores`: one message of one feed, scored once.
@@ -58,6 +59,8 @@ pub struct ScoreRow {
     pub negative: f32,
     /// `positive - negative`, -1 to 1.
     pub score: f32,
+    /// Probability that the news, if it is bad, is grave; 1 where the model does not tell.
+    pub gravity: f32,
     /// 1 − similarity to what the partition brought in the last 24 hours.
     pub novelty: f32,
     /// Name of the model in the registry.
@@ -96,6 +99,8 @@ pub struct EvaluationRow {
     pub negative: f32,
     /// `positive - negative`.
     pub score: f32,
+    /// Probability of grave.
+    pub gravity: f32,
     /// Title where there is one, else text.
     pub headline: Arc<str>,
 }
@@ -114,6 +119,7 @@ impl From<ScoreRow> for EvaluationRow {
             positive: row.positive,
             negative: row.negative,
             score: row.score,
+            gravity: row.gravity,
             headline: if row.title.is_empty() { row.text } else { row.title.into() },
         }
     }
@@ -133,6 +139,7 @@ impl From<EvaluationRow> for Observation {
             positive: row.positive,
             negative: row.negative,
             score: row.score,
+            gravity: row.gravity,
             title_or_text: row.headline,
             source: some(row.source),
         }

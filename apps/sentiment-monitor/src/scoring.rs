@@ -147,6 +147,7 @@ impl<S: Sink> Scorer<S> {
             neutral: sentiment.neutral,
             negative: sentiment.negative,
             score,
+            gravity: sentiment.gravity,
             novelty,
             model: Arc::clone(&self.model),
             model_version: Arc::clone(&scored.version),

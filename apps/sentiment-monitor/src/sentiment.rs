@@ -1,4 +1,4 @@
-//! Which columns of a model mean positive, neutral and negative, and which mean the subject.
+//! Which columns of a model mean positive, neutral and negative, which the subject, and which that news is grave.
 
 use std::sync::Arc;
 
@@ -8,12 +8,14 @@ use inference::{Head, Scores};
 const POSITIVE: [&str; 3] = ["positive", "pos", "bullish"];
 const NEGATIVE: [&str; 3] = ["negative", "neg", "bearish"];
 const NEUTRAL: [&str; 2] = ["neutral", "neu"];
+const GRAVE: &str = "grave";
 
 /// Where in a model's output the sentiment and the subject stand.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutputMap {
     sentiment: SentimentColumns,
     subject: Option<SubjectColumns>,
+    gravity: Option<GravityColumn>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +30,12 @@ struct SentimentColumns {
 struct SubjectColumns {
     head: usize,
     labels: Vec<Arc<str>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct GravityColumn {
+    head: usize,
+    grave: usize,
 }
 
 /// The model cannot serve the monitor.
@@ -52,6 +60,8 @@ pub struct Sentiment {
     pub negative: f32,
     /// The likeliest label of the subject head and its probability.
     pub subject: Option<(Arc<str>, f32)>,
+    /// Probability that the news is grave; 1 where the model has no such head.
+    pub gravity: f32,
 }
 
 impl Sentiment {
@@ -62,8 +72,8 @@ impl Sentiment {
 }
 
 impl OutputMap {
-    /// Finds the sentiment head (the one named `sentiment`, else the first with positive and negative labels) and the
-    /// subject head (the one named `topic` or `subject`).
+    /// Finds the sentiment head (the one named `sentiment`, else the first with positive and negative labels), the subject
+    /// head (the one named `topic` or `subject`) and the gravity head (the one with a label `grave`).
     pub fn new(model: &str, heads: &[Head]) -> Result<Self, NoSentimentHead> {
         let columns = |(index, head): (usize, &Head)| SentimentColumns::of(index, &head.labels);
         let indexed = || heads.iter().enumerate();
@@ -79,7 +89,11 @@ impl OutputMap {
         let subject = indexed()
             .find(|(index, head)| *index != sentiment.head && matches!(&*head.name, "topic" | "subject"))
             .map(|(index, head)| SubjectColumns { head: index, labels: head.labels.clone() });
-        Ok(Self { sentiment, subject })
+        let gravity = indexed().find_map(|(head, Head { labels, .. })| {
+            let grave = labels.iter().position(|label| label.eq_ignore_ascii_case(GRAVE))?;
+            Some(GravityColumn { head, grave })
+        });
+        Ok(Self { sentiment, subject, gravity })
     }
 
     /// Reads one message's probabilities.
@@ -93,7 +107,8 @@ impl OutputMap {
             let (best, probability) = scores.best(subject.head)?;
             Some((Arc::clone(&subject.labels[best]), probability))
         });
-        Sentiment { positive, neutral, negative, subject }
+        let gravity = self.gravity.as_ref().map_or(1.0, |gravity| scores.head(gravity.head)[gravity.grave]);
+        Sentiment { positive, neutral, negative, subject, gravity }
     }
 }
 
@@ -117,6 +132,11 @@ mod tests {
         assert_eq!((read.positive, read.neutral, read.negative), (0.4, 0.5, 0.1));
         assert_eq!(read.subject, Some((Arc::from("Legal"), 0.7)));
         assert!((read.score() - 0.3).abs() < 1e-6);
+        assert_eq!(read.gravity, 1.0, "a model that does not tell calls all bad news grave");
+        let heads = [Head::new("gravity", ["ordinary", "grave"]), Head::new("sentiment", ["negative", "positive"])];
+        let read =
+            OutputMap::new("m", &heads).unwrap().read(&Scores::new([vec![0.8, 0.2].into(), vec![0.5, 0.5].into()]));
+        assert_eq!(read.gravity, 0.2);
     }
 
     #[test]

@@ -52,6 +52,7 @@ fn observations(first: u64) -> Vec<Observation> {
                 positive: 0.05,
                 negative,
                 score: 0.05 - negative,
+                gravity: 1.0,
                 title_or_text: words.join(" ").into(),
                 source: None,
             }

@@ -200,6 +200,7 @@ fn sound(mut observation: Observation) -> Observation {
     observation.positive = within(observation.positive, 0.0, 1.0);
     observation.negative = within(observation.negative, 0.0, 1.0);
     observation.score = within(observation.score, -1.0, 1.0);
+    observation.gravity = within(observation.gravity, 0.0, 1.0);
     for mention in &mut observation.entities {
         mention.relevance = within(mention.relevance, 0.0, 1.0);
     }

@@ -37,10 +37,18 @@ pub struct Observation {
     pub negative: f32,
     /// p(positive) − p(negative).
     pub score: f32,
+    /// Probability that the news, if it is bad, is grave: a threat to what it is about. 1 where the model does not tell.
+    #[serde(default = "certain")]
+    pub gravity: f32,
     /// The headline, or the text where there is none: evidence, and what near-duplicates are told by.
     pub title_or_text: Arc<str>,
     /// Who published it.
     pub source: Option<Arc<str>>,
+}
+
+/// What states that were saved before the model told mean.
+fn certain() -> f32 {
+    1.0
 }
 
 impl Observation {

@@ -184,6 +184,8 @@ pub enum Condition {
 pub struct MessageCondition {
     /// p(positive) − p(negative) is at most this.
     pub max_score: f32,
+    /// The probability that the news is grave is at least this.
+    pub min_gravity: f32,
     /// The message is at least this new against the last day's: 1 − similarity.
     pub min_novelty: f32,
 }
@@ -245,11 +247,13 @@ pub struct SurgeCondition {
     pub min_mass: f64,
     /// Negative messages below which the rule never fires.
     pub min_messages: u64,
-    /// From this probability of the negative class on a message is negative.
+    /// From this probability of the negative class on, weighed by gravity, a message is negative.
     pub min_negative: f32,
     /// What a message's neutral probability counts, its negative one counting 1: around bad news, attention itself is a sign.
     /// At 0, messages that are not negative do not count at all.
     pub neutral_weight: f32,
+    /// What bad news that is not grave weighs, grave news weighing 1. A model that does not tell calls all of it grave.
+    pub ordinary_weight: f32,
     /// After this time, an entity's history counts half.
     pub half_life: Duration,
     /// Negative mass that an entity that nothing is known of gets in a week.

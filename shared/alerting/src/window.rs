@@ -12,6 +12,30 @@ use crate::transition::Evidence;
 /// Probabilities are summed as whole multiples of 2⁻³²: exact, in any order, and taken out again without residue.
 const UNIT: f64 = 4_294_967_296.0;
 
+/// What a message weighs under a rule.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weighing {
+    /// From this weighed probability of the negative class on a message is negative.
+    pub(crate) min_negative: f32,
+    /// What a message's neutral probability counts.
+    pub(crate) neutral_weight: f32,
+    /// What bad news that is not grave weighs.
+    pub(crate) ordinary_weight: f32,
+}
+
+impl Weighing {
+    /// Only the negative class counts, grave or not.
+    pub(crate) fn of_negative(min_negative: f32) -> Self {
+        Self { min_negative, neutral_weight: 0.0, ordinary_weight: 1.0 }
+    }
+
+    /// p(negative), weighed by how grave the news is.
+    pub(crate) fn negative(self, observation: &Observation) -> f32 {
+        let gravity = observation.gravity;
+        observation.negative * (gravity + (1.0 - gravity) * self.ordinary_weight)
+    }
+}
+
 /// One message in a window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Entry {
@@ -31,7 +55,8 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(observation: &Observation, relevance: f32, min_negative: f32, neutral_weight: f32) -> Self {
+    pub(crate) fn new(observation: &Observation, relevance: f32, weighing: Weighing) -> Self {
+        let negative = weighing.negative(observation);
         let neutral = (1.0 - observation.positive - observation.negative).max(0.0);
         Self {
             time: observation.time.millis(),
@@ -42,13 +67,13 @@ impl Entry {
             source: observation.source.clone(),
             relevance,
             score: observation.score,
-            negative: observation.negative,
-            mass: (observation.negative + neutral_weight * neutral) * relevance,
-            is_negative: observation.negative >= min_negative,
+            negative,
+            mass: (negative + weighing.neutral_weight * neutral) * relevance,
+            is_negative: negative >= weighing.min_negative,
         }
     }
 
-    /// (p(negative) + what neutral counts · p(neutral)) · relevance.
+    /// (weighed p(negative) + what neutral counts · p(neutral)) · relevance.
     pub(crate) fn mass(&self) -> f64 {
         fixed(self.mass) as f64 / UNIT
     }

@@ -62,12 +62,14 @@ impl Failure for ConfigurationError {
 
 /// Loads `T`: its `Default`, then `file`, then `PULSEWIRE__SECTION__KEY` variables, then `overrides` (dotted key and value).
 ///
-/// `T` and its parts must carry `#[serde(deny_unknown_fields, default)]`, which makes an unknown key an error.
+/// `T` and its parts must carry `#[serde(deny_unknown_fields, default)]`, which makes an unknown key an error. A key that
+/// nobody sets has its value in `T`'s default, also where the part that it belongs to has another default by itself.
 pub fn load<T>(file: Option<&Path>, overrides: &[(String, String)]) -> Result<T, ConfigurationError>
 where
     T: DeserializeOwned + Serialize + Default,
 {
-    let mut builder = config::Config::builder();
+    let defaults = config::Config::try_from(&T::default()).map_err(layered)?;
+    let mut builder = config::Config::builder().add_source(defaults);
     if let Some(path) = file {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigurationError::Unreadable { path: path.to_owned(), source })?;
@@ -110,11 +112,19 @@ mod tests {
     use super::*;
     use serde::Deserialize;
 
-    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
     #[serde(deny_unknown_fields, default)]
     struct Sample {
         name: String,
+        topic: Option<String>,
         store: Store,
+    }
+
+    /// The whole's default of a part's key differs from the part's own.
+    impl Default for Sample {
+        fn default() -> Self {
+            Self { name: String::new(), topic: None, store: Store { rows: 20, ..Store::default() } }
+        }
     }
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -140,7 +150,13 @@ mod tests {
     fn flags_win_over_the_file_and_the_file_over_defaults() {
         let file = file("name = \"a\"\n[store]\nrows = 20\n");
         let sample: Sample = load(Some(file.path()), &[("store.rows".into(), "30".into())]).unwrap();
-        assert_eq!(sample, Sample { name: "a".into(), store: Store { rows: 30, ..Store::default() } });
+        assert_eq!(sample, Sample { name: "a".into(), topic: None, store: Store { rows: 30, ..Store::default() } });
+    }
+
+    #[test]
+    fn setting_one_key_of_a_part_leaves_the_whole_s_defaults_of_the_others() {
+        let sample: Sample = load(None, &[("store.url".into(), "http://store".into())]).unwrap();
+        assert_eq!(sample.store, Store { url: "http://store".into(), rows: 20 });
     }
 
     #[test]

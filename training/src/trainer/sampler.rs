@@ -1,19 +1,19 @@
-//! Which rows go into which step, where several tasks share one encoder.
+//! Which rows go into which step, where tasks with rows of their own share one encoder.
 
 use crate::random::Random;
 use crate::run::Hyperparameters;
 
-/// Rows of one task that are learned in one step.
+/// Rows of one group that are learned in one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Batch {
-    pub(super) task: usize,
+    pub(super) group: usize,
     pub(super) rows: Vec<usize>,
 }
 
-/// Hands out batches. A task goes through all its rows in random order before any comes again.
+/// Hands out batches. A group goes through all its rows in random order before any comes again.
 #[derive(Debug)]
 pub(super) struct Sampler {
-    tasks: Vec<Deck>,
+    groups: Vec<Deck>,
     batch_size: usize,
     random: Random,
 }
@@ -26,7 +26,7 @@ struct Deck {
 }
 
 impl Sampler {
-    /// As many steps an epoch as all rows need together, shared among tasks in proportion to `rowsᵗᵉᵐᵖᵉʳᵃᵗᵘʳᵉ`.
+    /// As many steps an epoch as all rows need together, shared among groups in proportion to `rowsᵗᵉᵐᵖᵉʳᵃᵗᵘʳᵉ`.
     pub(super) fn new(rows: &[usize], settings: &Hyperparameters, seed: u64) -> Self {
         let steps = |rows: usize| rows.div_ceil(settings.batch_size);
         let total: usize = rows.iter().map(|rows| steps(*rows)).sum();
@@ -38,23 +38,23 @@ impl Sampler {
             next: *rows,
         };
         let random = Random::new(seed, "order");
-        Self { tasks: rows.iter().map(deck).collect(), batch_size: settings.batch_size, random }
+        Self { groups: rows.iter().map(deck).collect(), batch_size: settings.batch_size, random }
     }
 
     pub(super) fn steps_per_epoch(&self) -> usize {
-        self.tasks.iter().map(|task| task.steps).sum()
+        self.groups.iter().map(|group| group.steps).sum()
     }
 
-    /// The next epoch's batches; each belongs to one task, tasks alternate at random.
+    /// The next epoch's batches; each belongs to one group, groups alternate at random.
     pub(super) fn epoch(&mut self) -> Vec<Batch> {
         let mut turns: Vec<usize> =
-            self.tasks.iter().enumerate().flat_map(|(task, deck)| std::iter::repeat_n(task, deck.steps)).collect();
+            self.groups.iter().enumerate().flat_map(|(group, deck)| std::iter::repeat_n(group, deck.steps)).collect();
         self.random.shuffle(&mut turns);
-        turns.into_iter().map(|task| Batch { task, rows: self.draw(task) }).collect()
+        turns.into_iter().map(|group| Batch { group, rows: self.draw(group) }).collect()
     }
 
-    fn draw(&mut self, task: usize) -> Vec<usize> {
-        let deck = &mut self.tasks[task];
+    fn draw(&mut self, group: usize) -> Vec<usize> {
+        let deck = &mut self.groups[group];
         if deck.next >= deck.order.len() {
             self.random.shuffle(&mut deck.order);
             deck.next = 0;
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_meets_every_row_once_in_batches_of_one_task() {
+    fn an_epoch_meets_every_row_once_in_batches_of_one_group() {
         let mut sampler = Sampler::new(&[10, 30], &settings(1.0), 1);
         let (first, second) = (sampler.epoch(), sampler.epoch());
         assert_eq!(sampler.steps_per_epoch(), 11);
@@ -86,10 +86,10 @@ mod tests {
             let mut seen: HashMap<usize, Vec<usize>> = HashMap::new();
             for batch in epoch {
                 assert!(batch.rows.len() <= 4);
-                seen.entry(batch.task).or_default().extend(batch.rows);
+                seen.entry(batch.group).or_default().extend(batch.rows);
             }
-            for (task, rows) in [(0, 10), (1, 30)] {
-                let mut seen = seen[&task].clone();
+            for (group, rows) in [(0, 10), (1, 30)] {
+                let mut seen = seen[&group].clone();
                 seen.sort_unstable();
                 assert!(seen.into_iter().eq(0..rows));
             }
@@ -97,10 +97,10 @@ mod tests {
     }
 
     #[test]
-    fn a_low_temperature_evens_the_tasks_out() {
+    fn a_low_temperature_evens_the_groups_out() {
         let steps = |temperature| {
             let sampler = Sampler::new(&[40, 360], &settings(temperature), 1);
-            (sampler.tasks[0].steps, sampler.tasks[1].steps)
+            (sampler.groups[0].steps, sampler.groups[1].steps)
         };
         assert_eq!(steps(1.0), (10, 90));
         assert_eq!(steps(0.5), (25, 75));

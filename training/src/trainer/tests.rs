@@ -115,6 +115,29 @@ fn two_heads_learn_and_leave_a_model_directory() {
 }
 
 #[test]
+fn a_text_of_two_tasks_is_one_row_with_two_labels() {
+    let directory = tempfile::tempdir().unwrap();
+    let row = |number: usize| {
+        format!("up text {number},{},{}\n", ["up", "down"][number % 2], ["rain", "sun"][number / 2 % 2])
+    };
+    let content: String = std::iter::once("text,tone,sky\n".to_owned()).chain((0..100).map(row)).collect();
+    let path = directory.path().join("both.csv");
+    std::fs::write(&path, content).unwrap();
+    let source = |label: &str| DataSource { label: Some(label.to_owned()), ..DataSource::new(path.clone()) };
+    let mut tasks = vec![task("tone", source("tone")), task("sky", source("sky"))];
+    tasks[0].data.push(file(directory.path(), ["up", "down"]));
+    let data = TaskData::load(&tasks, 1).unwrap();
+    let base = base(directory.path());
+    let tokenizer = TextTokenizer::open(&base.join("tokenizer.json"), Some(32)).unwrap();
+    let groups = groups::of(&data, &tokenizer, &base).unwrap();
+    let found: Vec<_> = groups.iter().map(|group| (&group.tasks[..], group.rows.len())).collect();
+    let both = data[1].train.len();
+    assert_eq!(found, [(&[0][..], data[0].train.len() - both), (&[0, 1][..], both)]);
+    let labels: std::collections::HashSet<_> = groups[1].rows.iter().map(|row| &row.labels[..]).collect();
+    assert_eq!(labels.len(), 4);
+}
+
+#[test]
 fn a_seed_gives_the_same_run() {
     let directory = tempfile::tempdir().unwrap();
     let mut run = run(directory.path());

@@ -138,7 +138,7 @@ async fn heads(
 async fn chunk(store: &Store, partition: &TopicPartition, after: i64) -> Result<Vec<EvaluationRow>, MonitorError> {
     let sql = "
         SELECT topic, `partition`, `offset`, event_time, entities, relevance, subject, source, positive, negative, score,
-            if(title = '', text, title) AS headline
+            gravity, if(title = '', text, title) AS headline
         FROM sentiment_scores
         WHERE topic = ? AND `partition` = ? AND `offset` > ?
         ORDER BY `offset` LIMIT ?";

@@ -14,7 +14,7 @@ use crate::lifecycle::{Alert, Change, Lifecycle, Reading, Timing};
 use crate::observation::Observation;
 use crate::rule::{Bound, Condition, Duplicates, Metric, Rule};
 use crate::transition::{State, Transition};
-use crate::window::{Entry, Window};
+use crate::window::{Entry, Weighing, Window};
 
 /// One rule's state.
 #[derive(Debug)]
@@ -89,23 +89,29 @@ impl Track {
     /// Takes a message into a scope; whether the scope must be evaluated.
     pub(super) fn arrive(&mut self, rule: &Rule, scope: &Arc<str>, arrival: Arrival<'_>) -> bool {
         let observation = arrival.observation;
-        let (min_negative, neutral_weight) = match &rule.condition {
+        let weighing = match &rule.condition {
             Condition::Message(message) if observation.score > message.max_score => return false,
+            Condition::Message(message) if observation.gravity < message.min_gravity => return false,
             Condition::Message(message) if arrival.novelty.value < message.min_novelty => return false,
-            Condition::Surge(surge) if surge.neutral_weight == 0.0 && observation.negative < surge.min_negative => {
-                return false;
-            }
-            Condition::Message(_) => (0.0, 0.0),
-            Condition::Threshold(threshold) => (threshold.min_negative, 0.0),
-            Condition::Surge(surge) => (surge.min_negative, surge.neutral_weight),
+            Condition::Message(_) => Weighing::of_negative(0.0),
+            Condition::Threshold(threshold) => Weighing::of_negative(threshold.min_negative),
+            Condition::Surge(surge) => Weighing {
+                min_negative: surge.min_negative,
+                neutral_weight: surge.neutral_weight,
+                ordinary_weight: surge.ordinary_weight,
+            },
         };
+        let is_surge = matches!(rule.condition, Condition::Surge(_));
+        if is_surge && weighing.neutral_weight == 0.0 && weighing.negative(observation) < weighing.min_negative {
+            return false;
+        }
         let state = self.state.scopes.entry(scope.clone()).or_default();
         let time = observation.time.millis();
         let repeats = state.stories.remember(time, arrival.instant, arrival.novelty.story);
         if repeats && rule.duplicates == Duplicates::Once {
             return state.timer.is_none();
         }
-        let entry = Entry::new(observation, arrival.relevance, min_negative, neutral_weight);
+        let entry = Entry::new(observation, arrival.relevance, weighing);
         if matches!(rule.condition, Condition::Message(_)) {
             state.arrived.push(entry);
             return true;

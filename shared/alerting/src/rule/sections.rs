@@ -27,9 +27,10 @@ pub(super) fn refuse_foreign_keys(table: &RuleTable) -> Result<(), Refusal> {
     fn span<T>(key: &Option<Spanned<T>>) -> Option<Range<usize>> {
         key.as_ref().map(Spanned::span)
     }
-    let keys: [Key; 19] = [
+    let keys: [Key; 21] = [
         ("for", span(&table.hold), &[Threshold, Surge]),
         ("max_score", span(&table.max_score), &[Message]),
+        ("min_gravity", span(&table.min_gravity), &[Message]),
         ("min_novelty", span(&table.min_novelty), &[Message]),
         ("metric", span(&table.metric), &[Threshold]),
         ("window", span(&table.window), &[Threshold, Surge]),
@@ -40,6 +41,7 @@ pub(super) fn refuse_foreign_keys(table: &RuleTable) -> Result<(), Refusal> {
         ("min_messages", span(&table.min_messages), &[Threshold, Surge]),
         ("min_negative", span(&table.min_negative), &[Threshold, Surge]),
         ("neutral_weight", span(&table.neutral_weight), &[Surge]),
+        ("ordinary_weight", span(&table.ordinary_weight), &[Surge]),
         ("probability", span(&table.probability), &[Surge]),
         ("resolve_probability", span(&table.resolve_probability), &[Surge]),
         ("min_mass", span(&table.min_mass), &[Surge]),
@@ -64,6 +66,7 @@ pub(super) fn message(table: &RuleTable) -> Result<MessageCondition, Refusal> {
     }
     Ok(MessageCondition {
         max_score: number(&table.max_score, 0.0, -1.0..=1.0, "max_score")?,
+        min_gravity: number(&table.min_gravity, 0.0, 0.0..=1.0, "min_gravity")?,
         min_novelty: number(&table.min_novelty, 0.0, 0.0..=1.0, "min_novelty")?,
     })
 }
@@ -114,6 +117,7 @@ pub(super) fn surge(table: &RuleTable) -> Result<SurgeCondition, Refusal> {
         min_messages: min_messages(table, 2)?,
         min_negative: number(&table.min_negative, 0.5, 0.0..=1.0, "min_negative")?,
         neutral_weight: number(&table.neutral_weight, 0.0, 0.0..=1.0, "neutral_weight")?,
+        ordinary_weight: number(&table.ordinary_weight, 1.0, 0.0..=1.0, "ordinary_weight")?,
         half_life: half_life.max(window),
         prior_per_week: positive(&table.prior_per_week, 0.5, 1e9, "prior_per_week")?,
         max_shape: positive(&table.max_shape, 2.0, 1e9, "max_shape")?,

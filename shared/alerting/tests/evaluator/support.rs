@@ -33,6 +33,7 @@ pub(crate) fn message(offset: i64, millis: i64, entity: &str, negative: f32, tex
         positive: (1.0 - negative) * 0.5,
         negative,
         score: (1.0 - negative) * 0.5 - negative,
+        gravity: 1.0,
         title_or_text: text.into(),
         source: Some("wire".into()),
     }

@@ -141,3 +141,20 @@ fn attention_counts_only_around_bad_news_and_only_if_asked() {
     assert!(!fires("neutral_weight = 0.3", 1), "one negative headline is fewer than min_messages");
     assert!(!fires("", 2));
 }
+
+#[test]
+fn what_is_grave_outweighs_what_is_merely_bad() {
+    let weighed = format!("{RULE}ordinary_weight = 0.2\nmin_mass = 1.5\nmin_messages = 2\n");
+    let message_rule =
+        "[[rule]]\nname = \"m\"\nkind = \"message\"\nscope = \"entity\"\nmax_score = -0.5\nmin_gravity = 0.8\n";
+    for (gravity, alerts) in [(1.0, 1), (0.0, 0)] {
+        let mut feed = ordinary(28);
+        let before = feed.len();
+        burst(&mut feed, "Stranger", MONDAY + 28 * DAY + 10 * HOUR, 4, 30 * MINUTE);
+        for observation in &mut feed[before..] {
+            observation.gravity = gravity;
+        }
+        assert_eq!(fired(&run(&rules(&weighed), &feed), "Stranger").len(), alerts, "gravity {gravity}");
+        assert_eq!(fired(&run(&rules(message_rule), &feed), "Stranger").len(), 4 * alerts, "gravity {gravity}");
+    }
+}

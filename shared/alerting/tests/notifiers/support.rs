@@ -50,6 +50,7 @@ pub(crate) fn transitions() -> Vec<Transition> {
             positive: 0.01,
             negative,
             score: 0.01 - negative,
+            gravity: 1.0,
             title_or_text: text.into(),
             source: Some("wire".into()),
         });

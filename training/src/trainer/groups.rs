@@ -1,0 +1,47 @@
+//! The rows to learn from: a text that several tasks label is encoded once, for the heads of all of them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use inference::TextTokenizer;
+
+use super::tokens_of;
+use crate::dataset::{TaskData, key};
+use crate::error::TrainingError;
+
+/// Rows that the same tasks label.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// The tasks, in their order in the run.
+    pub(super) tasks: Vec<usize>,
+    pub(super) rows: Vec<Row>,
+}
+
+/// A tokenised text with one label for each task of its group.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) tokens: Box<[u32]>,
+    pub(super) labels: Vec<usize>,
+}
+
+/// The training sides of all tasks.
+pub(super) fn of(data: &[TaskData], tokenizer: &TextTokenizer, base: &Path) -> Result<Vec<Group>, TrainingError> {
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut texts: Vec<(&str, BTreeMap<usize, usize>)> = Vec::new();
+    for (task, data) in data.iter().enumerate() {
+        for example in &data.train {
+            let place = *places.entry(key(&example.text)).or_insert(texts.len());
+            if place == texts.len() {
+                texts.push((&example.text, BTreeMap::new()));
+            }
+            texts[place].1.insert(task, example.label);
+        }
+    }
+    let mut groups: BTreeMap<Vec<usize>, Vec<Row>> = BTreeMap::new();
+    for (text, labels) in texts {
+        let tokens = tokens_of(text, tokenizer, base)?;
+        let (tasks, labels) = labels.into_iter().unzip();
+        groups.entry(tasks).or_default().push(Row { tokens, labels });
+    }
+    Ok(groups.into_iter().map(|(tasks, rows)| Group { tasks, rows }).collect())
+}
