@@ -62,10 +62,10 @@ async fn a_monitor_outlives_every_outage() -> anyhow::Result<()> {
     // Both go in the middle of the work.
     send(2)?;
     outcome::stored("disturbed", sent(1) + 100, &store, &mut monitor)?;
+    let outages = count(&monitor, "waiting for Kafka");
     store.kill()?;
     kafka.kill()?;
-    let outages = count(&monitor, "waiting for the store");
-    says(&mut monitor, "waiting for the store", outages + 1)?;
+    says(&mut monitor, "waiting for Kafka", outages + 1)?;
     kafka.restart()?;
     store.restart()?;
     send(3)?;

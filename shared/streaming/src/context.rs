@@ -41,6 +41,13 @@ impl Outage {
         self.tell(|told| told.reason = reason.to_string(), || reason.to_string());
     }
 
+    /// Why, if it is down; what is up does not go down by this.
+    pub(crate) fn amend(&self, reason: &dyn fmt::Display) {
+        if self.is_down() {
+            self.warn(reason);
+        }
+    }
+
     /// To be called every now and then: says it again when it is time.
     pub(crate) fn remind(&self) {
         if self.is_down.load(Ordering::Relaxed) {
@@ -99,6 +106,28 @@ impl ClientContext for Quiet {
 }
 
 impl rdkafka::consumer::ConsumerContext for Quiet {}
+
+/// The context of a client that only asks: whether a question was answered says whether Kafka is there. What the client
+/// reports by itself waits in its queue until the next question, and may be long over by then.
+pub(crate) struct Asking {
+    pub(crate) outage: Arc<Outage>,
+}
+
+impl ClientContext for Asking {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if is_outage(&error) {
+            self.outage.amend(&reason);
+        } else {
+            tracing::debug!("Kafka: {error}: {reason}");
+        }
+    }
+}
+
+impl rdkafka::consumer::ConsumerContext for Asking {}
 
 /// Notes an error that a client reports by itself.
 pub(crate) fn note_error(outage: &Outage, error: &KafkaError, reason: &str) {

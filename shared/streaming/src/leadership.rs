@@ -19,6 +19,7 @@ use crate::lane::task_ended;
 use crate::offsets::Offsets;
 
 const POLL_FOR: Duration = Duration::from_millis(100);
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// A candidate. Dropping it resigns in the background.
 ///
@@ -55,7 +56,7 @@ impl Leadership {
                 outage: Outage::of(format!("Kafka at {} (election on {topic})", connection.brokers)),
             })
             .map_err(|source| StreamingError::kafka(&connection.brokers, "cannot stand for election", source))?;
-        let name = topic.to_owned();
+        let (name, election) = (topic.to_owned(), topic.to_owned());
         tokio::spawn(async move {
             // Only so that the topic has a single partition: the client itself asks for the topic as well.
             if let Err(error) = offsets.ensure_topic(&name, 1).await {
@@ -74,7 +75,12 @@ impl Leadership {
                     if let Some(Err(error)) = consumer.poll(POLL_FOR) {
                         tracing::debug!("the election: {error}");
                     }
-                    consumer.context().outage.remind();
+                    let outage = &consumer.context().outage;
+                    // An outage shorter than the session ends without a word of the group.
+                    if outage.is_down() && consumer.fetch_metadata(Some(&election), ANSWER_WITHIN).is_ok() {
+                        outage.over();
+                    }
+                    outage.remind();
                 }
                 let context = Arc::clone(consumer.context());
                 context.leads.send_replace(false);

@@ -12,12 +12,14 @@ use rdkafka::topic_partition_list::Offset;
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::connection::ConnectionConfig;
-use crate::context::{Outage, Quiet, is_outage};
+use crate::context::{Asking, Outage, Quiet, is_outage};
 use crate::error::StreamingError;
 use crate::lane::task_ended;
 use crate::record::TopicPartition;
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Polls after a question; more errors than these do not come between two questions for long.
+const SERVED_AT_ONCE: usize = 64;
 
 /// The extent of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +34,7 @@ pub struct Watermarks {
 #[derive(Clone)]
 pub struct Offsets {
     brokers: Arc<str>,
-    consumer: Arc<BaseConsumer<Quiet>>,
+    consumer: Arc<BaseConsumer<Asking>>,
     connection: Arc<ConnectionConfig>,
     answer_within: Duration,
 }
@@ -45,7 +47,7 @@ impl Offsets {
             .client(&[("allow.auto.create.topics", "false")])
             .set("group.id", group)
             .set("enable.auto.commit", "false")
-            .create_with_context(Quiet::new(&connection.brokers))
+            .create_with_context(Asking { outage: Outage::of_kafka(&connection.brokers) })
             .map_err(|source| StreamingError::kafka(&connection.brokers, "cannot make a client", source))?;
         Ok(Self {
             brokers: connection.brokers.as_str().into(),
@@ -119,6 +121,9 @@ impl Offsets {
         &self,
         partitions: &[TopicPartition],
     ) -> Result<BTreeMap<TopicPartition, i64>, StreamingError> {
+        if partitions.is_empty() {
+            return Ok(BTreeMap::new());
+        }
         let wanted = partitions.to_vec();
         self.ask("asking for committed offsets".to_owned(), move |consumer, within| {
             let mut list = TopicPartitionList::with_capacity(wanted.len());
@@ -184,19 +189,19 @@ impl Offsets {
     async fn ask<T: Send + 'static>(
         &self,
         action: String,
-        question: impl FnOnce(&BaseConsumer<Quiet>, Duration) -> KafkaResult<T> + Send + 'static,
+        question: impl FnOnce(&BaseConsumer<Asking>, Duration) -> KafkaResult<T> + Send + 'static,
     ) -> Result<T, StreamingError> {
         let consumer = Arc::clone(&self.consumer);
         let answer_within = self.answer_within;
         let answer = tokio::task::spawn_blocking(move || {
             let answer = question(&consumer, answer_within);
-            // Serves the client's own errors and logs, which wait in its queue.
-            drop(consumer.poll(Duration::ZERO));
             match &answer {
                 Ok(_) => consumer.context().outage.over(),
                 Err(error) if is_outage(error) => consumer.context().outage.warn(error),
                 Err(_) => {}
             }
+            // The client's own errors and logs wait in its queue; a poll serves one or some.
+            (0..SERVED_AT_ONCE).for_each(|_| drop(consumer.poll(Duration::ZERO)));
             answer
         })
         .await

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use foundation::EventTime;
 use storage::Store;
-use streaming::{Offsets, TopicPartition};
+use streaming::{Offsets, StreamingError, TopicPartition};
 
 use crate::error::MonitorError;
 use crate::row::EvaluationRow;
@@ -110,9 +110,13 @@ pub(super) async fn extents(
 ) -> Result<BTreeMap<TopicPartition, Extent>, MonitorError> {
     let mut ends = BTreeMap::new();
     for topic in topics {
-        for (partition, watermarks) in offsets.topic_watermarks(topic).await? {
-            ends.insert(TopicPartition::new(topic.as_str(), partition), watermarks);
-        }
+        let watermarks = match offsets.topic_watermarks(topic).await {
+            // The consumer says that it waits for the topic.
+            Err(StreamingError::NoTopic { .. }) => continue,
+            watermarks => watermarks?,
+        };
+        let of_partition = |(partition, ends)| (TopicPartition::new(topic.as_str(), partition), ends);
+        ends.extend(watermarks.into_iter().map(of_partition));
     }
     let partitions: Vec<TopicPartition> = ends.keys().cloned().collect();
     let committed = offsets.committed(&partitions).await?;
