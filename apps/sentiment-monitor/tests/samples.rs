@@ -47,22 +47,26 @@ fn words(headline: &str) -> BTreeSet<String> {
 
 #[test]
 fn labelled_headlines_are_whole_distinct_and_balanced() {
-    assert_eq!(header(LABELLED), "headline,sentiment,topic");
+    assert_eq!(header(LABELLED), "headline,sentiment,topic,gravity");
     let rows = rows(LABELLED);
     let mut seen = HashSet::new();
     let mut sentiments = BTreeMap::<&str, usize>::new();
     let mut topics = BTreeMap::<&str, usize>::new();
+    let mut gravities = BTreeMap::<&str, usize>::new();
     for row in &rows {
         let length = row[0].split_whitespace().count();
-        assert!((6..=30).contains(&length), "{length} words: {}", row[0]);
+        assert!((3..=30).contains(&length), "{length} words: {}", row[0]);
         assert!(seen.insert(row[0].to_lowercase()), "twice: {}", row[0]);
         *sentiments.entry(&row[1]).or_default() += 1;
         *topics.entry(&row[2]).or_default() += 1;
+        *gravities.entry(&row[3]).or_default() += 1;
+        assert!(row[3] != "grave" || row[1] == "negative", "only bad news is grave: {}", row[0]);
     }
     assert!(rows.len() >= 900, "{}", rows.len());
     assert_eq!(sentiments.keys().copied().collect::<Vec<_>>(), ["negative", "neutral", "positive"]);
     assert_eq!(topics.keys().copied().collect::<Vec<_>>(), TOPICS);
-    for (label, count) in sentiments {
+    assert_eq!(gravities.keys().copied().collect::<Vec<_>>(), ["grave", "ordinary"]);
+    for (label, count) in sentiments.into_iter().chain(gravities) {
         assert!(count * 5 >= rows.len(), "{label}: {count} of {}", rows.len());
         assert!(README.contains(&format!("`{label}` {count}")), "README has another count of {label} than {count}");
     }
