@@ -30,7 +30,7 @@ pub struct TrainingReport {
     pub tasks: Vec<TaskReport>,
     /// Each epoch that ran.
     pub epochs: Vec<EpochReport>,
-    /// The epoch whose weights were kept, from 1.
+    /// The epoch whose weights are kept, from 1: the best on the validation sides, or the last if training ran to its end.
     pub best_epoch: usize,
     /// Rows learned from, R-Drop's second runs not counted, a second of training steps.
     pub samples_per_second: f64,

@@ -133,7 +133,7 @@ impl Default for Hyperparameters {
             r_drop: 1.0,
             gradient_norm: 1.0,
             weight_average: 0.99,
-            patience: 2,
+            patience: 3,
             task_temperature: 1.0,
             max_tokens: 128,
         }
