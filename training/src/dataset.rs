@@ -149,7 +149,7 @@ impl TaskRows {
         let mut read = |sources: &[DataSource]| -> Result<Vec<Row>, TrainingError> {
             let mut rows = Vec::new();
             for source in sources {
-                rows.extend(read_rows(source, names.as_ref(), &mut cleaning)?);
+                rows.extend(read_rows(source, &[], names.as_ref(), &mut cleaning)?);
             }
             Ok(rows)
         };

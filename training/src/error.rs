@@ -156,6 +156,17 @@ pub enum TrainingError {
         /// The heads there are.
         found: Vec<String>,
     },
+    /// There is nothing to measure a model on.
+    #[error("there is no row to measure: the files hold no text")]
+    NoRows,
+    /// The model that is evaluated gave something else than probabilities.
+    #[error("{at}: head {head:?} gave no probabilities: one a label, from 0 to 1, with sum 1; export the model again")]
+    NotProbabilities {
+        /// File and line.
+        at: Location,
+        /// The head.
+        head: String,
+    },
     /// A tokenizer or a model that is evaluated failed.
     #[error(transparent)]
     Inference(#[from] inference::InferenceError),
@@ -176,8 +187,9 @@ impl Failure for TrainingError {
             | Self::LookAlikeLabels { .. }
             | Self::TooFewRows { .. }
             | Self::OneClass { .. }
+            | Self::NoRows
             | Self::Unreadable { .. } => FailureKind::Input,
-            Self::Parquet { .. } | Self::BaseEncoder { .. } => FailureKind::Corrupt,
+            Self::Parquet { .. } | Self::BaseEncoder { .. } | Self::NotProbabilities { .. } => FailureKind::Corrupt,
             Self::Inference(error) => error.kind(),
             Self::Parts(error) => error.kind(),
             Self::Unwritable { .. } | Self::Diverged { .. } | Self::Engine(_) => FailureKind::Internal,

@@ -1,12 +1,12 @@
 //! From labelled files to a fine-tuned encoder: data, engine, recipe, report.
 //!
-//! [`TrainingRun`] says what to train, [`train`] does it and leaves a model directory in Hugging Face layout, [`evaluate`]
+//! [`TrainingRun`] says what to train, [`train`] does it and leaves a model directory in Hugging Face layout, [`evaluation`]
 //! measures any model on any labelled file. The engine in [`engine`] is candle with blocks of our own.
 
 pub mod dataset;
 pub mod engine;
 mod error;
-mod evaluation;
+pub mod evaluation;
 pub mod export;
 mod metrics;
 mod random;
@@ -17,7 +17,7 @@ mod trainer;
 
 pub use dataset::{LabelNames, LabelSet, Row, read_rows};
 pub use error::{Location, TrainingError};
-pub use evaluation::evaluate;
+pub use evaluation::{Evaluation, predict};
 pub use metrics::{EvaluationReport, LabelMetrics};
 pub use report::{EpochReport, TaskReport, TrainingReport};
 pub use run::{Hyperparameters, Split, Task, TrainingRun};

@@ -1,8 +1,12 @@
 //! How well a head tells its labels apart.
 
+mod confusion;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub(crate) use confusion::Confusion;
 
 /// A head's measured quality on labelled rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,48 +43,23 @@ pub struct LabelMetrics {
 impl EvaluationReport {
     /// Counts predictions. `pairs` yields (true, predicted) indices into `labels`.
     pub fn from_pairs(head: &str, labels: &[String], pairs: impl IntoIterator<Item = (usize, usize)>) -> Self {
-        let mut confusion = vec![vec![0u64; labels.len()]; labels.len()];
-        for (truth, predicted) in pairs {
-            confusion[truth][predicted] += 1;
-        }
-        let figures: Vec<LabelMetrics> =
-            labels.iter().enumerate().map(|(index, label)| LabelMetrics::of(label, index, &confusion)).collect();
-        let rows: u64 = confusion.iter().flatten().sum();
-        let right: u64 = (0..labels.len()).map(|index| confusion[index][index]).sum();
-        let met: Vec<f64> = figures
-            .iter()
-            .enumerate()
-            .filter(|(index, figure)| figure.support > 0 || predicted_count(*index, &confusion) > 0)
-            .map(|(_, figure)| figure.f1)
-            .collect();
+        let confusion = Confusion::of(labels.len(), pairs);
+        let figures = labels.iter().enumerate().map(|(index, label)| LabelMetrics {
+            label: label.clone(),
+            precision: confusion.precision(index),
+            recall: confusion.recall(index),
+            f1: confusion.f1(index),
+            support: confusion.support(index),
+        });
         Self {
             head: head.to_owned(),
-            rows: rows as usize,
-            accuracy: ratio(right, rows),
-            macro_f1: if met.is_empty() { 0.0 } else { met.iter().sum::<f64>() / met.len() as f64 },
-            labels: figures,
-            confusion,
+            rows: confusion.rows() as usize,
+            accuracy: confusion.accuracy(),
+            macro_f1: confusion.macro_f1(),
+            labels: figures.collect(),
+            confusion: confusion.into_counts(),
         }
     }
-}
-
-impl LabelMetrics {
-    fn of(label: &str, index: usize, confusion: &[Vec<u64>]) -> Self {
-        let right = confusion[index][index];
-        let support: u64 = confusion[index].iter().sum();
-        let (precision, recall) = (ratio(right, predicted_count(index, confusion)), ratio(right, support));
-        let sum = precision + recall;
-        let f1 = if sum > 0.0 { 2.0 * precision * recall / sum } else { 0.0 };
-        Self { label: label.to_owned(), precision, recall, f1, support }
-    }
-}
-
-fn predicted_count(index: usize, confusion: &[Vec<u64>]) -> u64 {
-    confusion.iter().map(|row| row[index]).sum()
-}
-
-fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 impl fmt::Display for EvaluationReport {

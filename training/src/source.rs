@@ -81,8 +81,17 @@ pub struct RawRow {
     pub text: String,
     /// The label, unchanged.
     pub label: String,
+    /// The values of the further columns asked for, unchanged and in their order; empty where a cell is null.
+    pub extra: Vec<String>,
     /// Where the row stands.
     pub at: Location,
+}
+
+/// What is read of each row.
+struct Columns<'a> {
+    text: &'a str,
+    label: &'a str,
+    extra: &'a [String],
 }
 
 impl DataSource {
@@ -116,19 +125,32 @@ impl DataSource {
 
     /// Reads every row of the file, in its order.
     pub fn read(&self) -> Result<Vec<RawRow>, TrainingError> {
+        self.read_with(&[])
+    }
+
+    /// Reads every row of the file, with these columns (or keys, or JSON Pointers) beside text and label.
+    ///
+    /// # Errors
+    ///
+    /// As [`DataSource::read`], and [`TrainingError::MissingColumn`] or [`TrainingError::Row`] where a column is not there; a
+    /// `separated` file has none.
+    pub fn read_with(&self, extra: &[String]) -> Result<Vec<RawRow>, TrainingError> {
         let format = self.resolved_format()?;
         let path: Arc<Path> = self.path.as_path().into();
+        let columns = Columns { text: self.text_column(), label: self.label_column(), extra };
         if format == Format::Parquet {
-            return columnar::read(&path, self.text_column(), self.label_column());
+            return columnar::read(&path, &columns);
         }
         let bytes = std::fs::read(&self.path)
             .map_err(|source| TrainingError::Unreadable { path: self.path.clone(), source })?;
         let content = decoding::decode(bytes, self.encoding, &path)?;
         match format {
-            Format::Csv => delimited::read(&content, &path, b',', self),
-            Format::Tsv => delimited::read(&content, &path, b'\t', self),
-            Format::Ndjson => ndjson::read(&content, &path, self.text_column(), self.label_column()),
-            Format::Separated | Format::Parquet => separated::read(&content, &path, self.separator.unwrap_or('@')),
+            Format::Csv => delimited::read(&content, &path, b',', self.header, &columns),
+            Format::Tsv => delimited::read(&content, &path, b'\t', self.header, &columns),
+            Format::Ndjson => ndjson::read(&content, &path, &columns),
+            Format::Separated | Format::Parquet => {
+                separated::read(&content, &path, self.separator.unwrap_or('@'), &columns)
+            }
         }
     }
 

@@ -72,6 +72,11 @@ impl RegistryArguments {
 }
 
 impl ModelArguments {
+    /// Another model of the same registry.
+    pub(crate) fn of(&self, model: String) -> Self {
+        Self { model: Some(model), registry: self.registry.clone() }
+    }
+
     /// The configuration with these flags over it.
     pub(crate) fn config(&self, global: &Global) -> anyhow::Result<MonitorConfig> {
         load(global, &[("model.name", self.model.clone()), ("model.registry", text_of(self.registry.as_deref()))])

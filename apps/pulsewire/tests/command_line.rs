@@ -83,6 +83,14 @@ fn wrong_usage_and_configuration_end_with_64() {
 }
 
 #[test]
+fn an_evaluation_needs_data_and_models() {
+    let machine = Machine::new();
+    check(&machine.run(&["evaluate", "--help"]), 0, &["--slice", "--against", "--markdown"]);
+    check(&machine.run(&["evaluate", "--model", "news"]), 64, &["nothing to measure on", "--data"]);
+    check(&machine.run(&["evaluate", "--model", "news", "--data", "rows.csv"]), 64, &["error: ", "news"]);
+}
+
+#[test]
 fn a_store_out_of_reach_ends_with_75() {
     let machine = Machine::new();
     check(&machine.run(&["store", "sql", "SELECT 1", "--store-url", "http://127.0.0.1:1"]), 75, &["error: "]);

@@ -15,6 +15,8 @@ pub struct Row {
     pub text: String,
     /// The label, trimmed and renamed; never empty.
     pub label: String,
+    /// The values of the further columns asked for, trimmed.
+    pub extra: Vec<String>,
     /// Where it stands.
     pub at: Location,
 }
@@ -39,14 +41,15 @@ pub struct Cleaning {
     pub repeats_of_held_out: usize,
 }
 
-/// Reads a file and tidies its rows; duplicates stay in.
+/// Reads a file and tidies its rows; duplicates stay in. `extra` are columns to read beside text and label.
 pub fn read_rows(
     source: &DataSource,
+    extra: &[String],
     names: Option<&LabelNames>,
     cleaning: &mut Cleaning,
 ) -> Result<Vec<Row>, TrainingError> {
     let mut rows = Vec::new();
-    for raw in source.read()? {
+    for raw in source.read_with(extra)? {
         cleaning.read += 1;
         if let Some(row) = tidy(raw, names, cleaning)? {
             rows.push(row);
@@ -82,7 +85,8 @@ fn tidy(raw: RawRow, names: Option<&LabelNames>, cleaning: &mut Cleaning) -> Res
         Some(names) => names.name_of(label, &raw.at)?.to_owned(),
         None => label.to_owned(),
     };
-    Ok(Some(Row { text, label, at: raw.at }))
+    let extra = raw.extra.iter().map(|value| value.trim().to_owned()).collect();
+    Ok(Some(Row { text, label, extra, at: raw.at }))
 }
 
 /// The rows in their order, each text once.

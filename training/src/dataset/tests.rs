@@ -112,6 +112,7 @@ fn label_names_give_names_and_order_and_numbers_may_still_be_used() {
     let row = |label: &str| Row {
         text: "a".into(),
         label: label.into(),
+        extra: Vec::new(),
         at: crate::error::Location { path: std::path::Path::new("x.csv").into(), line: 1 },
     };
     assert_eq!(data.labels.index_of(&row("acid")).unwrap(), 1);

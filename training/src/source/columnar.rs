@@ -9,10 +9,10 @@ use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::Field;
 use parquet::schema::types::Type;
 
-use super::RawRow;
+use super::{Columns, RawRow};
 use crate::error::{Location, TrainingError};
 
-pub(super) fn read(path: &Arc<Path>, text: &str, label: &str) -> Result<Vec<RawRow>, TrainingError> {
+pub(super) fn read(path: &Arc<Path>, columns: &Columns<'_>) -> Result<Vec<RawRow>, TrainingError> {
     let file = File::open(path).map_err(|source| TrainingError::Unreadable { path: path.to_path_buf(), source })?;
     let broken = |source: ParquetError| TrainingError::Parquet { path: path.to_path_buf(), source };
     let reader = SerializedFileReader::new(file).map_err(broken)?;
@@ -26,10 +26,12 @@ pub(super) fn read(path: &Arc<Path>, text: &str, label: &str) -> Result<Vec<RawR
             }
         })
     };
-    let projection = Type::group_type_builder(schema.name())
-        .with_fields(vec![column(text)?, column(label)?])
-        .build()
-        .map_err(broken)?;
+    let mut names = vec![columns.text, columns.label];
+    names.extend(columns.extra.iter().map(String::as_str));
+    // A column may be asked for twice, but is read once.
+    let distinct = names.iter().enumerate().filter(|(index, name)| !names[..*index].contains(name));
+    let fields = distinct.map(|(_, name)| column(name)).collect::<Result<_, _>>()?;
+    let projection = Type::group_type_builder(schema.name()).with_fields(fields).build().map_err(broken)?;
     let mut rows = Vec::new();
     for (index, row) in reader.get_row_iter(Some(projection)).map_err(broken)?.enumerate() {
         let at = Location { path: path.clone(), line: index as u64 + 1 };
@@ -43,7 +45,12 @@ pub(super) fn read(path: &Arc<Path>, text: &str, label: &str) -> Result<Vec<RawR
                 },
             )
         };
-        rows.push(RawRow { text: value(text)?, label: value(label)?, at: at.clone() });
+        let nullable = |name: &String| match row.get_column_iter().find(|(column, _)| *column == name) {
+            Some((_, Field::Null)) => Ok(String::new()),
+            _ => value(name),
+        };
+        let extra = columns.extra.iter().map(nullable).collect::<Result<_, _>>()?;
+        rows.push(RawRow { text: value(columns.text)?, label: value(columns.label)?, extra, at: at.clone() });
     }
     Ok(rows)
 }

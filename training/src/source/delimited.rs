@@ -3,22 +3,23 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{DataSource, RawRow};
+use super::{Columns, RawRow};
 use crate::error::{Location, TrainingError};
 
 pub(super) fn read(
     content: &str,
     path: &Arc<Path>,
     delimiter: u8,
-    source: &DataSource,
+    header: bool,
+    wanted: &Columns<'_>,
 ) -> Result<Vec<RawRow>, TrainingError> {
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .quoting(delimiter == b',')
-        .has_headers(source.header)
+        .has_headers(header)
         .flexible(true)
         .from_reader(content.as_bytes());
-    let columns = columns(&mut reader, path, source.header)?;
+    let columns = columns(&mut reader, path, header)?;
     let position = |wanted: &str| {
         columns.iter().position(|name| name == wanted).ok_or_else(|| TrainingError::MissingColumn {
             path: path.to_path_buf(),
@@ -26,8 +27,8 @@ pub(super) fn read(
             found: columns.clone(),
         })
     };
-    let text_at = position(source.text_column())?;
-    let label_at = position(source.label_column())?;
+    let (text_at, label_at) = (position(wanted.text)?, position(wanted.label)?);
+    let extra_at = wanted.extra.iter().map(|name| position(name)).collect::<Result<Vec<_>, _>>()?;
 
     let mut rows = Vec::new();
     let mut record = csv::StringRecord::new();
@@ -38,7 +39,8 @@ pub(super) fn read(
             let field = columns.get(record.len()).map_or("row", String::as_str).to_owned();
             return Err(TrainingError::Row { at, field, message });
         }
-        rows.push(RawRow { text: record[text_at].to_owned(), label: record[label_at].to_owned(), at });
+        let extra = extra_at.iter().map(|at| record[*at].to_owned()).collect();
+        rows.push(RawRow { text: record[text_at].to_owned(), label: record[label_at].to_owned(), extra, at });
     }
     Ok(rows)
 }

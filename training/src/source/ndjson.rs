@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::RawRow;
+use super::{Columns, RawRow};
 use crate::error::{Location, TrainingError};
 
-pub(super) fn read(content: &str, path: &Arc<Path>, text: &str, label: &str) -> Result<Vec<RawRow>, TrainingError> {
+pub(super) fn read(content: &str, path: &Arc<Path>, columns: &Columns<'_>) -> Result<Vec<RawRow>, TrainingError> {
     let mut rows = Vec::new();
     for (index, line) in content.lines().enumerate() {
         if line.trim().is_empty() {
@@ -20,15 +20,27 @@ pub(super) fn read(content: &str, path: &Arc<Path>, text: &str, label: &str) -> 
             field: "row".to_owned(),
             message: format!("not JSON: {error}"),
         })?;
-        rows.push(RawRow { text: field(&object, text, &at)?, label: field(&object, label, &at)?, at });
+        let extra = columns.extra.iter().map(|name| nullable(&object, name, &at)).collect::<Result<_, _>>()?;
+        let (text, label) = (field(&object, columns.text, &at)?, field(&object, columns.label, &at)?);
+        rows.push(RawRow { text, label, extra, at });
     }
     Ok(rows)
 }
 
+fn find<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
+    if name.starts_with('/') { object.pointer(name) } else { object.get(name) }
+}
+
+fn nullable(object: &Value, name: &str, at: &Location) -> Result<String, TrainingError> {
+    match find(object, name) {
+        Some(Value::Null) => Ok(String::new()),
+        _ => field(object, name, at),
+    }
+}
+
 fn field(object: &Value, name: &str, at: &Location) -> Result<String, TrainingError> {
     let refused = |message: String| TrainingError::Row { at: at.clone(), field: name.to_owned(), message };
-    let found = if name.starts_with('/') { object.pointer(name) } else { object.get(name) };
-    match found {
+    match find(object, name) {
         Some(Value::String(text)) => Ok(text.clone()),
         Some(Value::Number(number)) => Ok(number.to_string()),
         Some(Value::Bool(flag)) => Ok(flag.to_string()),

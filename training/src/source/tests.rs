@@ -59,6 +59,28 @@ fn ndjson_takes_keys_and_pointers() {
 }
 
 #[test]
+fn further_columns_come_with_the_rows() {
+    let further = |source: &DataSource, extra: &[&str]| -> Vec<Vec<String>> {
+        let extra: Vec<String> = extra.iter().map(|name| (*name).to_owned()).collect();
+        source.read_with(&extra).unwrap().into_iter().map(|row| row.extra).collect()
+    };
+    let csv = file(".csv", b"text,label,topic,desk\na,up,oil,\nb,down,gold,2\n");
+    let source = DataSource::new(csv.path());
+    assert_eq!(further(&source, &["desk", "topic", "label"]), [["", "oil", "up"], ["2", "gold", "down"]]);
+    let message = source.read_with(&["dessk".to_owned()]).unwrap_err().to_string();
+    assert!(message.contains("\"dessk\"") && message.contains("\"topic\", \"desk\""), "{message}");
+
+    let ndjson = file(".ndjson", b"{\"text\":\"a\",\"label\":\"x\",\"in\":{\"desk\":null}}\n");
+    let source = DataSource::new(ndjson.path());
+    assert_eq!(further(&source, &["/in/desk", "label"]), [["", "x"]]);
+    assert!(source.read_with(&["desk".to_owned()]).unwrap_err().to_string().contains(":1: desk: is missing"));
+
+    let separated = file(".txt", b"good@up\n");
+    let source = DataSource { format: Some(Format::Separated), ..DataSource::new(separated.path()) };
+    assert!(source.read_with(&["desk".to_owned()]).unwrap_err().to_string().contains("no column \"desk\""));
+}
+
+#[test]
 fn ndjson_errors_name_the_line_and_the_key() {
     let missing = file(".ndjson", b"{\"text\":\"a\",\"label\":\"x\"}\n{\"text\":\"a\",\"lable\":\"x\"}\n");
     let message = refusal(&DataSource::new(missing.path()));
@@ -121,6 +143,8 @@ fn parquet_is_read_by_column() {
     writer.close().unwrap();
 
     assert_eq!(rows(&DataSource::new(file.path())), [row("a", "7", 1), row("b", "8", 2)]);
+    let further = DataSource::new(file.path()).read_with(&["id".to_owned(), "label".to_owned()]).unwrap();
+    assert_eq!(further[1].extra, ["8", "8"]);
     let source = DataSource { label: Some("class".into()), ..DataSource::new(file.path()) };
     assert!(refusal(&source).contains("\"id\", \"text\", \"label\""));
 }

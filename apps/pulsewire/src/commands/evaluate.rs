@@ -1,9 +1,14 @@
 //! `pulsewire evaluate`: a model measured on labelled files.
 
+use std::fs;
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 use clap::Args;
-use inference::{EncoderModel, ModelDirectory};
-use training::{EvaluationReport, LabelNames, evaluate, read_rows};
+use inference::{BackendConfig, EncoderModel, ModelDirectory};
+use serde::Serialize;
+use training::evaluation::{Comparison, Evaluation, Slice, predict, predict_against};
+use training::{LabelNames, Row, read_rows};
 
 use crate::cli::Global;
 use crate::exit::UsageError;
@@ -16,8 +21,10 @@ EXAMPLES:
   pulsewire evaluate --model news --data held_out.csv --text headline --label sentiment
   pulsewire evaluate --model news@challenger --data held_out.csv --text headline --label sentiment --json
   pulsewire evaluate --model ./model-directory --data valid.csv --label label --label-names labels.csv --head topic
+  pulsewire evaluate --model news@challenger --against news --data held_out.csv --slice desk --markdown report.md
 
-The head is the first one that knows all the labels, unless --head names it.";
+The head is the first one that knows all the labels, unless --head names it. A second model (--against) is asked for its
+head of the same name, else for the first one that knows all the labels.";
 
 /// Arguments of `evaluate`.
 #[derive(Debug, Args)]
@@ -26,13 +33,31 @@ pub(crate) struct EvaluateCommand {
     /// The head to measure
     #[arg(long, value_name = "NAME")]
     head: Option<String>,
+    /// Measure the rows of each value of this column or key apart as well (may be given more than once)
+    #[arg(long, value_name = "COLUMN")]
+    slice: Vec<String>,
+    /// Compare with a second model on the same rows: McNemar's test
+    #[arg(long, value_name = "NAME[@VERSION|@ALIAS]")]
+    against: Option<String>,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
+    /// Write a report in Markdown as well
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
     #[command(flatten)]
     labelled: LabelledArguments,
     #[command(flatten)]
     model: ModelArguments,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Answer<'a> {
+    model: &'a str,
+    version: &'a str,
+    #[serde(flatten)]
+    evaluation: &'a Evaluation,
 }
 
 impl EvaluateCommand {
@@ -41,29 +66,67 @@ impl EvaluateCommand {
             return Err(UsageError("nothing to measure on: name a file with --data".into()).into());
         }
         let found = self.model.find(global)?;
+        let other = self.against.clone().map(|against| self.model.of(against).find(global)).transpose()?;
         let backend = self.model.config(global)?.inference;
-        let report = tokio::task::block_in_place(|| -> anyhow::Result<EvaluationReport> {
-            let names = self.labelled.label_names.as_deref().map(LabelNames::load).transpose()?;
-            let (mut rows, mut cleaning) = (Vec::new(), Default::default());
-            for source in self.labelled.sources() {
-                rows.extend(read_rows(&source, names.as_ref(), &mut cleaning)?);
-            }
-            if cleaning.empty_texts > 0 {
-                tracing::warn!("{} rows without a text are left out", cleaning.empty_texts);
-            }
-            let directory = ModelDirectory::open(&found.directory)?;
-            let mut model = EncoderModel::load(&directory, found.version.as_str(), &backend)?;
-            Ok(evaluate(&mut model, &rows, self.head.as_deref())?)
-        })?;
-        if self.json { print_json(&as_json(&found, &report)?) } else { print_line(format!("{found}\n{report}")) }
+        let evaluation = tokio::task::block_in_place(|| self.measure(&found, other.as_ref(), &backend))?;
+        let written = self.markdown.as_ref().map_or(Ok(()), |path| {
+            let document = evaluation.markdown(&self.title(&found));
+            fs::write(path, document).with_context(|| format!("cannot write {}", path.display()))
+        });
+        let FoundModel { name: model, version, .. } = &found;
+        // What took long to measure is told even if the file cannot be written.
+        if self.json {
+            print_json(&Answer { model, version, evaluation: &evaluation })?;
+        } else {
+            print_line(format!("{found}\n{evaluation}"))?;
+        }
+        written
+    }
+
+    fn measure(
+        &self,
+        found: &FoundModel,
+        other: Option<&FoundModel>,
+        backend: &BackendConfig,
+    ) -> anyhow::Result<Evaluation> {
+        let rows = self.rows()?;
+        let mut model = load(found, backend)?;
+        // Before minutes of scoring rather than after.
+        let second = other.map(|other| Ok::<_, anyhow::Error>((other, load(other, backend)?))).transpose()?;
+        let predictions = predict(&mut model, &rows, self.head.as_deref())?;
+        let mut evaluation = Evaluation::of(&predictions);
+        let slices = self.slice.iter().enumerate().map(|(index, column)| {
+            let values = rows.iter().map(|row| row.extra.get(index).map_or("", String::as_str));
+            Slice::of(column, values, &predictions)
+        });
+        evaluation.slices = slices.collect();
+        if let Some((other, mut model)) = second {
+            let second = predict_against(&mut model, &rows, &predictions)
+                .with_context(|| format!("cannot compare with {other}"))?;
+            evaluation.against = Some(Comparison::of(&other.to_string(), &predictions, &second));
+        }
+        Ok(evaluation)
+    }
+
+    fn rows(&self) -> anyhow::Result<Vec<Row>> {
+        let names = self.labelled.label_names.as_deref().map(LabelNames::load).transpose()?;
+        let (mut rows, mut cleaning) = (Vec::new(), Default::default());
+        for source in self.labelled.sources() {
+            rows.extend(read_rows(&source, &self.slice, names.as_ref(), &mut cleaning)?);
+        }
+        if cleaning.empty_texts > 0 {
+            tracing::warn!("{} rows without a text are left out", cleaning.empty_texts);
+        }
+        Ok(rows)
+    }
+
+    fn title(&self, found: &FoundModel) -> String {
+        let files: Vec<String> = self.labelled.data.iter().map(|path| path.display().to_string()).collect();
+        format!("{found} on {}", files.join(", "))
     }
 }
 
-fn as_json(found: &FoundModel, report: &EvaluationReport) -> anyhow::Result<serde_json::Value> {
-    let mut answer = serde_json::json!({ "model": found.name, "version": found.version });
-    let report = serde_json::to_value(report).context("the report cannot be written as JSON")?;
-    if let (Some(answer), serde_json::Value::Object(report)) = (answer.as_object_mut(), report) {
-        answer.extend(report);
-    }
-    Ok(answer)
+fn load(found: &FoundModel, backend: &BackendConfig) -> anyhow::Result<EncoderModel> {
+    let directory = ModelDirectory::open(&found.directory)?;
+    Ok(EncoderModel::load(&directory, found.version.as_str(), backend)?)
 }

@@ -1,0 +1,150 @@
+//! Runs a model over labelled rows.
+
+use foundation::progress::{Progress, Unit};
+use inference::{Head, Model};
+
+use super::Predictions;
+use crate::dataset::{LabelSet, Row};
+use crate::error::TrainingError;
+
+/// Rows scored between two movements of the progress bar.
+const BLOCK: usize = 512;
+
+/// Scores the rows with one head, in their order.
+///
+/// Without a name, the head is the first one that knows every label of the rows.
+///
+/// # Errors
+///
+/// [`TrainingError::NoRows`] without rows, [`TrainingError::MissingHead`] if the model has no head of that name,
+/// [`TrainingError::UnknownLabel`] with file and line if the head does not know a label, and what the model itself says.
+pub fn predict(model: &mut dyn Model, rows: &[Row], head: Option<&str>) -> Result<Predictions, TrainingError> {
+    if rows.is_empty() {
+        return Err(TrainingError::NoRows);
+    }
+    let (index, labels) = choose_head(model.heads(), rows, head)?;
+    let name = model.heads()[index].name.clone();
+    let truths = rows.iter().map(|row| labels.index_of(row)).collect::<Result<Vec<_>, _>>()?;
+    let progress = Progress::start(format!("evaluating {name}"), Some(rows.len() as u64), Unit::Items("rows"));
+    let mut predictions = Predictions::new(&name, labels.names());
+    for (block, truths) in rows.chunks(BLOCK).zip(truths.chunks(BLOCK)) {
+        let texts: Vec<&str> = block.iter().map(|row| row.text.as_str()).collect();
+        let scores = model.score(&texts)?;
+        for ((row, truth), scores) in block.iter().zip(truths).zip(&scores) {
+            predictions.push(*truth, scores.head(index).iter().copied().map(f64::from), &row.at)?;
+        }
+        progress.advance(block.len() as u64);
+    }
+    progress.finish();
+    Ok(predictions)
+}
+
+/// Scores with a second model the rows that `first` was made of: with its head of the same name, else with the first one that
+/// knows every label. The rows' labels are those that the first model took them for.
+///
+/// # Errors
+///
+/// As [`predict`].
+pub fn predict_against(model: &mut dyn Model, rows: &[Row], first: &Predictions) -> Result<Predictions, TrainingError> {
+    let named = |(row, (truth, _)): (&Row, (usize, usize))| Row { label: first.labels()[truth].clone(), ..row.clone() };
+    let rows: Vec<Row> = rows.iter().zip(first.pairs()).map(named).collect();
+    let has_it = model.heads().iter().any(|head| *head.name == *first.head());
+    predict(model, &rows, has_it.then(|| first.head()))
+}
+
+fn choose_head(heads: &[Head], rows: &[Row], wanted: Option<&str>) -> Result<(usize, LabelSet), TrainingError> {
+    let labels = |head: &Head| LabelSet::new(head.labels.iter().map(|label| label.to_string()).collect());
+    let knows_all = |head: &Head| {
+        let labels = labels(head);
+        rows.iter().all(|row| labels.index_of(row).is_ok())
+    };
+    let index = match wanted {
+        Some(wanted) => heads.iter().position(|head| &*head.name == wanted),
+        None => heads.iter().position(knows_all).or(if heads.is_empty() { None } else { Some(0) }),
+    };
+    let index = index.ok_or_else(|| TrainingError::MissingHead {
+        wanted: wanted.unwrap_or_default().to_owned(),
+        found: heads.iter().map(|head| head.name.to_string()).collect(),
+    })?;
+    Ok((index, labels(&heads[index])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Location;
+    use crate::metrics::EvaluationReport;
+    use inference::{InferenceError, Scores};
+
+    /// Calls a text positive if it says "up".
+    struct Reader(Vec<Head>);
+
+    impl Model for Reader {
+        fn heads(&self) -> &[Head] {
+            &self.0
+        }
+
+        fn version(&self) -> &str {
+            "1"
+        }
+
+        fn score(&mut self, texts: &[&str]) -> Result<Vec<Scores>, InferenceError> {
+            let sentiment = |text: &&str| if text.contains("up") { [0.1, 0.9] } else { [0.8, 0.2] };
+            let scores = |text| Scores::new([Box::from([1.0f32, 0.0, 0.0]), Box::from(sentiment(text))]);
+            Ok(texts.iter().map(scores).collect())
+        }
+    }
+
+    fn model() -> Reader {
+        Reader(vec![Head::new("topic", ["a", "b", "c"]), Head::new("sentiment", ["negative", "positive"])])
+    }
+
+    fn row(text: &str, label: &str, line: u64) -> Row {
+        let at = Location { path: std::path::Path::new("rows.csv").into(), line };
+        Row { text: text.into(), label: label.into(), extra: Vec::new(), at }
+    }
+
+    #[test]
+    fn the_head_is_found_by_the_labels() {
+        let rows = [row("up", "positive", 2), row("down", "negative", 3), row("flat", "positive", 4)];
+        let predictions = predict(&mut model(), &rows, None).unwrap();
+        assert_eq!((predictions.head(), predictions.len()), ("sentiment", 3));
+        let report = EvaluationReport::from_pairs("sentiment", predictions.labels(), predictions.pairs());
+        assert!((report.accuracy - 2.0 / 3.0).abs() < 1e-12);
+        assert_eq!(report.confusion, [[1, 0], [1, 1]]);
+    }
+
+    #[test]
+    fn an_unknown_label_is_named_with_file_and_line() {
+        let rows = [row("up", "positive", 2), row("down", "awful", 3)];
+        let message = predict(&mut model(), &rows, Some("sentiment")).unwrap_err().to_string();
+        assert!(message.contains("rows.csv:3: unknown label \"awful\""), "{message}");
+        assert!(predict(&mut model(), &rows, None).is_err());
+    }
+
+    #[test]
+    fn an_unknown_head_lists_the_heads() {
+        let message = predict(&mut model(), &[row("up", "a", 2)], Some("mood")).unwrap_err().to_string();
+        assert!(message.contains("\"topic\", \"sentiment\""), "{message}");
+        assert!(matches!(predict(&mut model(), &[], None), Err(TrainingError::NoRows)));
+    }
+
+    #[test]
+    fn a_second_model_may_order_and_call_its_labels_otherwise() {
+        // A number is an index into the first model's labels, whatever the second one's order.
+        let rows = [row("up", "1", 2), row("down", "0", 3)];
+        let first = predict(&mut model(), &rows, Some("sentiment")).unwrap();
+        let mut other = Reader(vec![Head::new("a", ["x", "y", "z"]), Head::new("tone", ["positive", "negative"])]);
+        let second = predict_against(&mut other, &rows, &first).unwrap();
+        assert_eq!(second.head(), "tone");
+        assert_eq!(first.pairs().collect::<Vec<_>>(), [(1, 1), (0, 0)]);
+        assert_eq!(second.pairs().collect::<Vec<_>>(), [(0, 1), (1, 0)]);
+    }
+
+    #[test]
+    fn a_second_model_is_asked_for_the_head_of_the_same_name() {
+        let rows = [row("up", "a", 2)];
+        let first = predict(&mut model(), &rows, Some("topic")).unwrap();
+        assert_eq!(predict_against(&mut model(), &rows, &first).unwrap(), first);
+    }
+}
