@@ -89,10 +89,11 @@ fn confusion(evaluation: &Evaluation) -> Table {
 }
 
 fn values(slice: &Slice, shown: usize) -> Table {
-    let mut table = Table::new(&slice.column, ["rows", "accuracy", "macro F1"]);
+    let mut table = Table::new(&slice.column, ["rows", "labels", "accuracy", "macro F1"]);
     for value in slice.values.iter().take(shown) {
         let title = if value.value.is_empty() { "(empty)" } else { value.value.as_str() };
-        table.row(title, [value.rows.to_string(), format!("{:.4}", value.accuracy), format!("{:.4}", value.macro_f1)]);
+        let counts = [value.rows, value.labels].map(|count| count.to_string());
+        table.row(title, counts.into_iter().chain([value.accuracy, value.macro_f1].map(|share| format!("{share:.4}"))));
     }
     if slice.values.len() > shown {
         table.note(format!("and {} more values with fewer rows, in JSON and Markdown", slice.values.len() - shown));

@@ -23,6 +23,9 @@ pub struct SliceValue {
     pub value: String,
     /// Rows with it.
     pub rows: usize,
+    /// Labels that some of them truly have. Where there are few, macro F1 says little: a label that is predicted in error counts
+    /// as 0.
+    pub labels: usize,
     /// The share of them whose likeliest label is the true one.
     pub accuracy: f64,
     /// The mean F1 of the labels that some of them have or are predicted to have.
@@ -39,6 +42,7 @@ impl Slice {
         let figures = |(value, confusion): (&str, Confusion)| SliceValue {
             value: value.to_owned(),
             rows: confusion.rows() as usize,
+            labels: (0..predictions.labels().len()).filter(|label| confusion.support(*label) > 0).count(),
             accuracy: confusion.accuracy(),
             macro_f1: confusion.macro_f1(),
         };
@@ -65,6 +69,7 @@ mod tests {
         assert!((slice.values[0].macro_f1 - 2.0 / 3.0).abs() < 1e-12);
         // Of gold: b is neither there nor predicted, and does not weigh.
         assert_eq!(slice.values[2].macro_f1, 1.0);
+        assert_eq!(slice.values.iter().map(|value| value.labels).collect::<Vec<_>>(), [2, 1, 1]);
     }
 
     #[test]

@@ -23,9 +23,9 @@ fn the_terminal_sees_aligned_tables() {
         "true \\ predicted  a  b\n\
          a                 2  1\n\
          b                 ·  1\n",
-        "topic    rows  accuracy  macro F1\n\
-         oil         3    1.0000    1.0000\n\
-         (empty)     1    0.0000    0.0000\n",
+        "topic    rows  labels  accuracy  macro F1\n\
+         oil         3       2    1.0000    1.0000\n\
+         (empty)     1       1    0.0000    0.0000\n",
         "against other@2  accuracy  macro F1  right alone\n\
          this model         0.7500    0.7333            1\n\
          other@2            0.5000    0.5000            0\n\
