@@ -1,5 +1,6 @@
 //! From rows as they stand in files to one task's training, validation and test sides.
 
+pub mod card;
 mod cleaning;
 mod labels;
 mod split;

@@ -71,6 +71,9 @@ pub(crate) enum Command {
     Setup(commands::setup::SetupCommand),
     /// Tell what is here, what is missing, and the mend
     Doctor(commands::doctor::DoctorCommand),
+    /// Look at labelled files before training on them
+    #[command(subcommand)]
+    Data(commands::data::DataCommand),
     /// Fine-tune an encoder on labelled files and publish it
     Train(Box<commands::train::TrainCommand>),
     /// Measure a model on labelled files
@@ -104,6 +107,7 @@ impl Command {
             Self::Demo(command) => command.run(global).await,
             Self::Setup(command) => command.run().await,
             Self::Doctor(command) => command.run().await,
+            Self::Data(command) => command.run().await,
             Self::Train(command) => command.run(global).await,
             Self::Evaluate(command) => command.run(global).await,
             Self::Export(command) => command.run(global).await,

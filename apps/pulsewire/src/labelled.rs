@@ -1,4 +1,4 @@
-//! Flags that point at labelled files, for `train` and `evaluate`.
+//! Flags that point at labelled files, for `data`, `train` and `evaluate`.
 
 use std::path::PathBuf;
 

@@ -154,6 +154,30 @@ fn a_setup_that_was_killed_leaves_nothing_that_counts() {
     assert!(machine.parts().is_empty(), "{:?}", machine.parts());
 }
 
+#[test]
+fn a_data_card_tells_what_is_in_labelled_files() {
+    let machine = Machine::new();
+    check(&machine.run(&["data", "card"]), 64, &["--data"]);
+    let headline = "shares of the bank fall after a loss in the third quarter";
+    fs::write(machine.path("news.csv"), format!("text,label\n{headline},down\nask jane@example.org,Up\nx,up\n"))
+        .unwrap();
+    fs::write(machine.path("test.csv"), format!("text,label\n{headline} today,up\nX,up\n")).unwrap();
+    let arguments = ["data", "card", "--data", "news.csv", "--test", "test.csv", "--markdown", "card.md"];
+    let words = ["LABELS", "\"up\" (news.csv:4) looks like \"Up\"", "j***@***.org (news.csv:3)", "test.csv:2", "setup"];
+    let output = machine.run(&arguments);
+    check(&output, 0, &words);
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("jane"));
+    let markdown = fs::read_to_string(machine.path("card.md")).unwrap();
+    assert!(markdown.contains("| down | 1 | 33.3 % |") && !markdown.contains("jane"), "{markdown}");
+
+    let output = machine.run(&[&arguments[..], &["--json"]].concat());
+    let card: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&card["rows"], &card["tokens"]), (&3.into(), &serde_json::Value::Null));
+    assert_eq!((&card["leakage"]["exact"]["rows"], &card["leakage"]["near"]["rows"]), (&1.into(), &1.into()));
+    fs::write(machine.path("broken.csv"), "text,label\na\n").unwrap();
+    check(&machine.run(&["data", "card", "--data", "broken.csv"]), 1, &["broken.csv:2: label"]);
+}
+
 /// The archive that the pins name.
 fn wheel_name() -> String {
     let pins = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/parts.toml")).unwrap();

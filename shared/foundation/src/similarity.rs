@@ -3,6 +3,7 @@
 //! Texts become MinHash [`Signature`]s; locality-sensitive hashing over bands of them finds the candidates (Indyk and Motwani
 //! 1998; Broder 1997), so that a headline costs microseconds however many came before it.
 
+mod shingles;
 mod signature;
 
 use std::collections::{HashMap, VecDeque};
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use shingles::Shingles;
 pub use signature::{PERMUTATIONS, Signature};
 
 use crate::time::{EventTime, duration_text};

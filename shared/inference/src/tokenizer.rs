@@ -10,6 +10,9 @@ use crate::error::InferenceError;
 /// The longest input of a model whose `config.json` and `tokenizer.json` do not tell it.
 const DEFAULT_MAX_TOKENS: usize = 512;
 
+/// The longest input of a tokenizer that only counts.
+const COUNTED_TOKENS: usize = 1 << 20;
+
 /// How many characters are read for each token that the model can take, first and, where that gave too few tokens, last.
 ///
 /// English needs four to five. Beyond the last, a text is noise: one word of [`MAX_WORD`] characters after another.
@@ -55,10 +58,22 @@ pub struct TextTokenizer {
 impl TextTokenizer {
     /// Opens a `tokenizer.json`. The longest input is the shorter of the file's own truncation and of `positions`.
     pub fn open(path: &Path, positions: Option<usize>) -> Result<Self, InferenceError> {
-        let mut inner = Tokenizer::from_file(path)
-            .map_err(|source| InferenceError::TokenizerFile { path: path.to_owned(), source })?;
+        let inner = Self::read(path)?;
         let of_file = inner.get_truncation().map(|truncation| truncation.max_length);
         let max_tokens = of_file.into_iter().chain(positions).min().unwrap_or(DEFAULT_MAX_TOKENS);
+        Self::cutting(inner, path, max_tokens)
+    }
+
+    /// Opens a `tokenizer.json` to count tokens rather than to feed a model: texts are cut only beyond a million tokens.
+    pub fn open_for_counting(path: &Path) -> Result<Self, InferenceError> {
+        Self::cutting(Self::read(path)?, path, COUNTED_TOKENS)
+    }
+
+    fn read(path: &Path) -> Result<Tokenizer, InferenceError> {
+        Tokenizer::from_file(path).map_err(|source| InferenceError::TokenizerFile { path: path.to_owned(), source })
+    }
+
+    fn cutting(mut inner: Tokenizer, path: &Path, max_tokens: usize) -> Result<Self, InferenceError> {
         let truncation = TruncationParams {
             direction: TruncationDirection::Right,
             max_length: max_tokens,

@@ -116,6 +116,9 @@ fn positions_bound_the_longest_input() {
     let path = format!("{FIXTURE}/tokenizer.json");
     let tokenizer = TextTokenizer::open(path.as_ref(), Some(8)).unwrap();
     assert_eq!(tokenizer.encode("the bank the bank the bank the bank").unwrap().len(), 8);
+    // What counts does not cut.
+    let counting = TextTokenizer::open_for_counting(path.as_ref()).unwrap();
+    assert_eq!(counting.encode(&"the bank ".repeat(1000)).unwrap().len(), 2002);
 }
 
 #[tokio::test]

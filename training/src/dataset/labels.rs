@@ -1,6 +1,7 @@
 //! The labels of one task: their order, their names, and the traps in them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use super::Row;
@@ -102,24 +103,39 @@ impl LabelSet {
     }
 }
 
-/// Refuses labels that only differ in case or inner spaces: one of them is a slip.
-pub(super) fn refuse_look_alikes(rows: &[Row]) -> Result<(), TrainingError> {
-    let mut first_seen: HashMap<&str, &Location> = HashMap::new();
-    let mut folded: HashMap<String, &str> = HashMap::new();
+/// Two labels that only differ in case or inner spaces, each with the place where it was met first.
+pub(super) struct LookAlikes<'a> {
+    pub(super) first: &'a Row,
+    pub(super) second: &'a Row,
+}
+
+/// The labels that look like one met before, in the rows' order.
+pub(super) fn look_alikes(rows: &[Row]) -> Vec<LookAlikes<'_>> {
+    let mut met: HashSet<&str> = HashSet::new();
+    let mut folded: HashMap<String, &Row> = HashMap::new();
+    let mut found = Vec::new();
     for row in rows {
-        if first_seen.contains_key(row.label.as_str()) {
+        if !met.insert(&row.label) {
             continue;
         }
         let form = row.label.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-        if let Some(other) = folded.insert(form, &row.label) {
-            return Err(TrainingError::LookAlikeLabels {
-                first: other.to_owned(),
-                first_at: first_seen[other].clone(),
-                second: row.label.clone(),
-                second_at: row.at.clone(),
-            });
+        match folded.entry(form) {
+            Entry::Occupied(first) => found.push(LookAlikes { first: *first.get(), second: row }),
+            Entry::Vacant(place) => _ = place.insert(row),
         }
-        first_seen.insert(&row.label, &row.at);
     }
-    Ok(())
+    found
+}
+
+/// Refuses labels that only differ in case or inner spaces: one of them is a slip.
+pub(super) fn refuse_look_alikes(rows: &[Row]) -> Result<(), TrainingError> {
+    match look_alikes(rows).first() {
+        None => Ok(()),
+        Some(LookAlikes { first, second }) => Err(TrainingError::LookAlikeLabels {
+            first: first.label.clone(),
+            first_at: first.at.clone(),
+            second: second.label.clone(),
+            second_at: second.at.clone(),
+        }),
+    }
 }

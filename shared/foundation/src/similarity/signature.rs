@@ -1,34 +1,11 @@
 //! MinHash signatures of short texts.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use xxhash_rust::xxh3::xxh3_64;
+
+use super::shingles::each_shingle;
 
 /// Hash functions in a signature.
 pub const PERMUTATIONS: usize = 60;
-
-/// Words beyond these do not change a signature, so that a text of any length costs a bounded time.
-const LONGEST_TEXT_WORDS: usize = 512;
-
-/// What wire services put before a headline that they send again.
-const WIRE_PREFIXES: [&str; 17] = [
-    "ADVISORY",
-    "ALERT",
-    "BREAKING",
-    "CORRECTED",
-    "CORRECTION",
-    "EXCLUSIVE",
-    "FLASH",
-    "REFILE",
-    "REPEAT",
-    "RPT",
-    "SNAP",
-    "SNAPSHOT",
-    "UPDATE",
-    "UPDATED",
-    "URGENT",
-    "WRAP",
-    "WRAPUP",
-];
 
 /// The low 16 bits of each permutation's minimum over the text's word shingles.
 ///
@@ -42,16 +19,7 @@ impl Signature {
     /// The signature of a text; `None` if there is no letter or digit in it.
     pub fn of(text: &str) -> Option<Self> {
         let mut minima = [u32::MAX; PERMUTATIONS];
-        let mut buffer = String::with_capacity(32);
-        let mut previous: Option<u64> = None;
-        for word in words(without_wire_prefix(text)).take(LONGEST_TEXT_WORDS) {
-            let hash = hash_lower_case(word, &mut buffer);
-            lower(&mut minima, hash);
-            if let Some(previous) = previous.replace(hash) {
-                lower(&mut minima, previous.rotate_left(23).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ hash);
-            }
-        }
-        previous.map(|_| Self(minima.map(|minimum| minimum as u16)))
+        each_shingle(text, |shingle| lower(&mut minima, shingle)).then(|| Self(minima.map(|minimum| minimum as u16)))
     }
 
     /// The estimated Jaccard similarity, from 0 to 1.
@@ -61,7 +29,10 @@ impl Signature {
     }
 
     /// One hash of each group of `rows` places; texts with an equal one are candidates for being near-duplicates.
-    pub(super) fn bands(&self, rows: usize) -> impl Iterator<Item = u64> + '_ {
+    ///
+    /// Two texts of similarity `s` share at least one of `PERMUTATIONS / rows` bands with probability
+    /// `1 - (1 - s^rows)^(PERMUTATIONS / rows)`.
+    pub fn bands(&self, rows: usize) -> impl Iterator<Item = u64> + '_ {
         self.0.chunks_exact(rows).enumerate().map(|(band, places)| {
             let packed = places.iter().fold(band as u64 + 1, |packed, place| {
                 (packed ^ u64::from(*place)).wrapping_mul(0xBF58_476D_1CE4_E5B9).rotate_left(29)
@@ -71,11 +42,10 @@ impl Signature {
     }
 }
 
-/// Takes the hash's image under each permutation into the minima.
-fn lower(minima: &mut [u32; PERMUTATIONS], hash: u64) {
-    let folded = (hash ^ (hash >> 32)) as u32;
+/// Takes the shingle's image under each permutation into the minima.
+fn lower(minima: &mut [u32; PERMUTATIONS], shingle: u32) {
     for (minimum, (flip, factor)) in minima.iter_mut().zip(&SEEDS) {
-        let image = (folded ^ flip).wrapping_mul(*factor);
+        let image = (shingle ^ flip).wrapping_mul(*factor);
         *minimum = (*minimum).min(image ^ (image >> 15));
     }
 }
@@ -96,55 +66,6 @@ const SEEDS: [(u32, u32); PERMUTATIONS] = {
     }
     seeds
 };
-
-/// Runs of letters and digits; in scripts written without spaces, each character.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_alphanumeric()).flat_map(|run| {
-        let mut rest = run;
-        std::iter::from_fn(move || {
-            let mut characters = rest.char_indices();
-            let (_, first) = characters.next()?;
-            let end = if is_spaceless(first) {
-                first.len_utf8()
-            } else {
-                characters.find(|(_, c)| is_spaceless(*c)).map_or(rest.len(), |(index, _)| index)
-            };
-            let (word, tail) = rest.split_at(end);
-            rest = tail;
-            Some(word)
-        })
-    })
-}
-
-/// Chinese and Japanese characters, and Hangul.
-fn is_spaceless(c: char) -> bool {
-    matches!(c, '\u{2E80}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7AF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
-}
-
-fn hash_lower_case(word: &str, buffer: &mut String) -> u64 {
-    buffer.clear();
-    if word.is_ascii() {
-        buffer.push_str(word);
-        buffer.make_ascii_lowercase();
-    } else {
-        buffer.extend(word.chars().flat_map(char::to_lowercase));
-    }
-    xxh3_64(buffer.as_bytes())
-}
-
-/// The text after prefixes such as `UPDATE 2-`, `CORRECTED:` or `RPT-UPDATE 1-`.
-fn without_wire_prefix(text: &str) -> &str {
-    let mut rest = text.trim_start();
-    loop {
-        let word_end = rest.find(|c: char| !c.is_ascii_uppercase()).unwrap_or(rest.len());
-        if !WIRE_PREFIXES.contains(&&rest[..word_end]) {
-            return rest;
-        }
-        let after = rest[word_end..].trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit());
-        let Some(after) = after.strip_prefix(['-', ':', '\u{2013}']) else { return rest };
-        rest = after.trim_start();
-    }
-}
 
 impl Serialize for Signature {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -190,8 +111,6 @@ mod tests {
         ] {
             assert_eq!(similarity(headline, other), 1.0, "{other}");
         }
-        assert_eq!(without_wire_prefix("UPDATE of the map"), "UPDATE of the map");
-        assert_eq!(without_wire_prefix("ALERTED-by noise"), "ALERTED-by noise");
     }
 
     #[test]
