@@ -17,8 +17,10 @@ const BANDS: usize = PERMUTATIONS / BAND_ROWS;
 /// A lower estimate saves the exact comparison: it is four standard errors below [`SIMILARITY`].
 const LOWEST_ESTIMATE: f32 = 0.6;
 
-/// Texts of one bucket that a text is compared with; a template's copies would otherwise cost the square of their number.
-const COMPARED: usize = 128;
+/// Texts of one bucket whose signatures a text's is compared with, so that a full bucket does not cost the square of its size.
+const CANDIDATES: usize = 1024;
+/// Near-duplicates of a text that are taken from one bucket; beyond these, its texts are copies of a template.
+const MATCHES: usize = 128;
 
 /// What is compared of a text.
 pub(super) struct Sketch {
@@ -59,9 +61,7 @@ pub(super) fn within(sketches: &[Sketch], mut each: impl FnMut(Pair)) -> bool {
     let mut complete = true;
     for_each_bucket(sketches, &[], |band, bucket| {
         for (place, right) in bucket.iter().enumerate() {
-            complete &= place <= COMPARED;
-            let before = &bucket[place.saturating_sub(COMPARED)..place];
-            before.iter().filter_map(|left| compared(left, right, band)).for_each(&mut each);
+            complete &= offer(bucket[..place].iter().rev(), right, band, &mut each);
         }
     });
     complete
@@ -72,12 +72,23 @@ pub(super) fn across(left: &[Sketch], right: &[Sketch], mut each: impl FnMut(Pai
     let mut complete = true;
     for_each_bucket(left, right, |band, bucket| {
         let (lefts, rights) = bucket.split_at(bucket.partition_point(|placed| !placed.is_right));
-        complete &= lefts.len() <= COMPARED || rights.is_empty();
         for right in rights {
-            lefts.iter().take(COMPARED).filter_map(|left| compared(left, right, band)).for_each(&mut each);
+            complete &= offer(lefts.iter(), right, band, &mut each);
         }
     });
     complete
+}
+
+/// Hands on the pairs of `right` with the texts of its bucket; false if some of these were not looked at.
+fn offer<'a>(
+    mut lefts: impl Iterator<Item = &'a Placed<'a>>,
+    right: &Placed<'_>,
+    band: usize,
+    each: &mut impl FnMut(Pair),
+) -> bool {
+    let candidates = lefts.by_ref().take(CANDIDATES);
+    candidates.filter_map(|left| compared(left, right, band)).take(MATCHES).for_each(each);
+    lefts.next().is_none()
 }
 
 /// The texts that share a band's hash, left before right, each in order.

@@ -43,13 +43,6 @@ impl Grid {
         Self { columns: columns.into_iter().collect(), rows: Vec::new() }
     }
 
-    /// Figures with their names.
-    pub(super) fn figures<const N: usize>(heading: &'static str, figures: [(&str, String); N]) -> Self {
-        let mut grid = Self::new([(heading, Side::Left), ("", Side::Right)]);
-        figures.into_iter().for_each(|(name, value)| grid.add([name.to_owned(), value]));
-        grid
-    }
-
     /// Adds a row with a cell for each column.
     pub(super) fn add<const N: usize>(&mut self, row: [String; N]) {
         self.rows.push(row.into());
@@ -92,9 +85,9 @@ impl Report {
             // Writing to a String cannot fail.
             writeln!(text, "{}", section.title.to_uppercase()).unwrap_or_default();
             let grids = section.grids.iter().map(Grid::text);
-            let notes = section.notes.iter().map(|note| format!(" {note}"));
-            let parts: Vec<String> = grids.chain(notes).collect();
-            writeln!(text, "{}\n", parts.join("\n")).unwrap_or_default();
+            writeln!(text, "{}", grids.collect::<Vec<_>>().join("\n\n")).unwrap_or_default();
+            section.notes.iter().for_each(|note| writeln!(text, " {note}").unwrap_or_default());
+            text.push('\n');
         }
         text.trim_end().to_owned()
     }

@@ -77,40 +77,36 @@ fn lengths(card: &DataCard) -> Section {
 }
 
 fn duplicates(found: &Duplicates) -> Section {
-    let figures = Grid::figures(
-        "exact duplicates",
-        [
-            ("rows that repeat a text with its label", found.repeated_rows.to_string()),
-            ("texts with more than one label", found.conflicting_texts.to_string()),
-            ("rows of those texts", found.conflicting_rows.to_string()),
-        ],
-    );
-    let mut conflicts = Grid::new([("conflicting labels", Side::Left), ("text", Side::Left)]);
+    let figures = figures([
+        ("rows that repeat a text with its label", found.repeated_rows.to_string()),
+        ("texts with more than one label", found.conflicting_texts.to_string()),
+        ("rows of those texts", found.conflicting_rows.to_string()),
+    ]);
+    let mut conflicts = Grid::new(["at", "label", "text"].map(|heading| (heading, Side::Left)));
     for conflict in &found.shown {
-        let labels: Vec<String> = conflict.labels.iter().map(|label| quoted(&label.label, &label.at)).collect();
-        conflicts.add([labels.join(", "), conflict.text.clone()]);
+        let mut text = conflict.text.clone();
+        for label in &conflict.labels {
+            conflicts.add([label.at.to_string(), label.label.clone(), std::mem::take(&mut text)]);
+        }
     }
-    let notes = shown_note(found.shown.len(), found.conflicting_texts, "texts with more than one label");
-    Section { title: "Duplicates", grids: filled([figures, conflicts]), notes }
+    let note = shown_note(found.shown.len(), found.conflicting_texts, "texts with more than one label");
+    Section { title: "Duplicates", grids: filled([figures, conflicts]), notes: note.into_iter().collect() }
 }
 
 fn near_duplicates(found: &NearDuplicates) -> Section {
-    let figures = Grid::figures(
-        "near-duplicates",
-        [
-            ("least similarity", format!("{:.2}", found.similarity)),
-            ("pairs of texts", found.pairs.to_string()),
-            ("pairs without a label in common", found.other_label_pairs.to_string()),
-            ("clusters", found.clusters.to_string()),
-            ("texts in clusters", found.clustered_texts.to_string()),
-            ("texts of the largest cluster", found.largest_cluster.to_string()),
-        ],
-    );
+    let figures = figures([
+        ("pairs of texts", found.pairs.to_string()),
+        ("pairs without a label in common", found.other_label_pairs.to_string()),
+        ("clusters", found.clusters.to_string()),
+        ("texts in clusters", found.clustered_texts.to_string()),
+        ("texts of the largest cluster", found.largest_cluster.to_string()),
+    ]);
     let mut pairs = texts_grid();
     for pair in &found.shown {
         add_texts(&mut pairs, pair.similarity, [&pair.first, &pair.second]);
     }
-    let mut notes = shown_note(found.shown.len(), found.pairs, "pairs");
+    let mut notes = vec![format!("a pair has a similarity of at least {:.2}", found.similarity)];
+    notes.extend(shown_note(found.shown.len(), found.pairs, "pairs"));
     notes.extend(incomplete_note(found.complete));
     Section { title: "Near-duplicates", grids: filled([figures, pairs]), notes }
 }
@@ -149,6 +145,13 @@ fn personal_data(card: &DataCard) -> Section {
     Section { title: "Personal data", grids: vec![grid], notes: vec![note.to_owned()] }
 }
 
+/// Counts with their names.
+fn figures<const N: usize>(counts: [(&str, String); N]) -> Grid {
+    let mut grid = Grid::new([("figure", Side::Left), ("count", Side::Right)]);
+    counts.into_iter().for_each(|(name, count)| grid.add([name.to_owned(), count]));
+    grid
+}
+
 fn texts_grid() -> Grid {
     Grid::new([("similarity", Side::Right), ("at", Side::Left), ("label", Side::Left), ("text", Side::Left)])
 }
@@ -165,12 +168,12 @@ fn filled(grids: [Grid; 2]) -> Vec<Grid> {
     grids.into_iter().filter(|grid| !grid.is_empty()).collect()
 }
 
-fn shown_note(shown: usize, all: usize, what: &str) -> Vec<String> {
-    (shown < all).then(|| format!("{shown} of {all} {what} are shown")).into_iter().collect()
+fn shown_note(shown: usize, all: usize, what: &str) -> Option<String> {
+    (shown < all).then(|| format!("{shown} of {all} {what} are shown"))
 }
 
 fn incomplete_note(complete: bool) -> Option<String> {
-    let note = "some texts have hundreds of likenesses: pairs are counted in part, there are more";
+    let note = "some texts have so many likenesses that pairs are counted in part: there may be more";
     (!complete).then(|| note.to_owned())
 }
 
