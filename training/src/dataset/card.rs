@@ -149,7 +149,7 @@ fn read(
 ) -> Result<Vec<Row>, TrainingError> {
     let mut rows = Vec::new();
     for source in sources {
-        rows.extend(read_rows(source, names, cleaning)?);
+        rows.extend(read_rows(source, &[], names, cleaning)?);
     }
     Ok(rows)
 }

@@ -120,7 +120,7 @@ pub(super) fn look_alikes(rows: &[Row]) -> Vec<LookAlikes<'_>> {
         }
         let form = row.label.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
         match folded.entry(form) {
-            Entry::Occupied(first) => found.push(LookAlikes { first: *first.get(), second: row }),
+            Entry::Occupied(first) => found.push(LookAlikes { first: first.get(), second: row }),
             Entry::Vacant(place) => _ = place.insert(row),
         }
     }

@@ -4,7 +4,12 @@ use super::*;
 use crate::error::Location;
 
 fn row(text: &str, label: &str, line: u64) -> Row {
-    Row { text: text.into(), label: label.into(), at: Location { path: Path::new("rows.csv").into(), line } }
+    Row {
+        text: text.into(),
+        label: label.into(),
+        at: Location { path: Path::new("rows.csv").into(), line },
+        extra: Vec::new(),
+    }
 }
 
 fn write(directory: &tempfile::TempDir, name: &str, rows: &str) -> DataSource {
@@ -109,7 +114,7 @@ fn the_digest_is_of_labels_and_texts_in_order() {
 fn an_empty_file_has_a_card() {
     let directory = tempfile::tempdir().unwrap();
     let source = write(&directory, "data.csv", "");
-    let card = card(std::slice::from_ref(&source), &[source.clone()]);
+    let card = card(std::slice::from_ref(&source), std::slice::from_ref(&source));
     assert_eq!((card.rows, card.labels.len(), card.characters, card.duplicates.distinct_texts), (0, 0, None, 0));
     assert_eq!(card.leakage.as_ref().map(|leakage| (leakage.test_rows, leakage.exact.share)), Some((0, 0.0)));
     let json = serde_json::to_string(&card).unwrap();

@@ -26,7 +26,7 @@ fn phone(window: Window<'_>) -> Option<Range<usize>> {
         }
     };
     let range = window.range();
-    (is_phone && window.stands_alone(outside)).then(|| outside.len()..range.end)
+    (is_phone && window.stands_alone(outside)).then_some(outside.len()..range.end)
 }
 
 /// Digits behind a `+`: a country code and at most 15 in all; in the North American plan, whose code is 1, a whole number.

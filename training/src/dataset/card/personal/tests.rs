@@ -4,7 +4,12 @@ use super::*;
 use crate::error::Location;
 
 fn row(text: &str, line: u64) -> Row {
-    Row { text: text.to_owned(), label: "a".to_owned(), at: Location { path: Path::new("rows.csv").into(), line } }
+    Row {
+        text: text.to_owned(),
+        label: "a".to_owned(),
+        at: Location { path: Path::new("rows.csv").into(), line },
+        extra: Vec::new(),
+    }
 }
 
 #[test]
