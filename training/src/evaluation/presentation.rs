@@ -46,7 +46,7 @@ fn labels(evaluation: &Evaluation) -> Table {
     }
     let ranked = [evaluation.ranking.roc_auc, evaluation.ranking.average_precision].map(optional);
     let blank = [String::new(), String::new(), format!("{:.3}", report.macro_f1), report.rows.to_string()];
-    table.row("macro", blank.into_iter().chain(ranked));
+    table.row("macro mean", blank.into_iter().chain(ranked));
     table
 }
 
@@ -96,7 +96,7 @@ fn values(slice: &Slice, shown: usize) -> Table {
         table.row(title, counts.into_iter().chain([value.accuracy, value.macro_f1].map(|share| format!("{share:.4}"))));
     }
     if slice.values.len() > shown {
-        table.note(format!("and {} more values with fewer rows, in JSON and Markdown", slice.values.len() - shown));
+        table.note(format!("and {} smaller ones, which JSON and Markdown have", slice.values.len() - shown));
     }
     table
 }

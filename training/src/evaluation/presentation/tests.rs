@@ -18,7 +18,7 @@ fn the_terminal_sees_aligned_tables() {
         "head (4 rows)  precision  recall     f1  support  ROC AUC  avg precision\n\
          a                  1.000   0.667  0.800        3    0.833          0.917\n\
          b                  0.500   1.000  0.667        1    0.833          0.500\n\
-         macro                             0.733        4    0.833          0.708\n",
+         macro mean                        0.733        4    0.833          0.708\n",
         "accuracy           0.7500",
         "true \\ predicted  a  b\n\
          a                 2  1\n\
@@ -56,7 +56,7 @@ fn many_values_and_long_labels_stay_readable() {
     }
     let values: Vec<String> = (0..4).map(|value| value.to_string()).collect();
     let slice = Slice::of("id", values.iter().map(String::as_str), &rows_of(&[(0, [1.0, 0.0]); 4]));
-    assert!(values_of(&slice, 3).contains("and 1 more values"), "{}", values_of(&slice, 3));
+    assert!(values_of(&slice, 3).contains("and 1 smaller ones"), "{}", values_of(&slice, 3));
     let text = evaluation.to_string();
     assert!(text.lines().any(|line| line.starts_with("true \\ predicted") && line.ends_with("1  2")), "{text}");
     assert!(text.contains("\n 2 b with a name"), "{text}");
