@@ -10,8 +10,18 @@ use storage::alert_transitions::AlertTransition;
 
 use crate::error::MonitorError;
 
+/// Transitions looked up and stored at once: their identities must fit into one query, whose size ClickHouse limits.
+const CHUNK: usize = 1000;
+
 /// Stores the transitions that are not stored yet.
 pub(super) async fn store(store: &Store, transitions: &[Transition]) -> Result<(), MonitorError> {
+    for transitions in transitions.chunks(CHUNK) {
+        store_chunk(store, transitions).await?;
+    }
+    Ok(())
+}
+
+async fn store_chunk(store: &Store, transitions: &[Transition]) -> Result<(), MonitorError> {
     let ids: Vec<&str> = transitions.iter().map(|transition| transition.alert_id.as_str()).collect();
     let query = store.query("SELECT alert_id, state FROM alert_transitions WHERE alert_id IN ?").bind(ids);
     let known: HashSet<(String, String)> = store.fetch_all(query).await?.into_iter().collect();
