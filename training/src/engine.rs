@@ -14,6 +14,7 @@ mod buffer;
 mod checkpoint;
 mod classifier;
 mod embedding;
+mod encoder;
 mod feed_forward;
 mod linear;
 mod loss;
@@ -26,7 +27,8 @@ mod residual;
 mod vector;
 
 pub use checkpoint::{EncoderConfig, Weights};
-pub use classifier::{Classifier, Mode};
+pub use classifier::Classifier;
+pub use encoder::{Encoder, Mode, Tokens};
 pub use loss::{Objective, likeliest};
 pub use optimizer::{AdamW, Schedule};
 pub use packing::PackedBatch;

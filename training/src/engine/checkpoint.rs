@@ -8,6 +8,7 @@ use safetensors::tensor::{Dtype, View};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::parameter::Parameter;
 use crate::error::TrainingError;
 
 /// An encoder's measures.
@@ -135,6 +136,13 @@ pub(super) struct NamedTensor {
     pub(super) name: String,
     pub(super) shape: Vec<usize>,
     pub(super) values: Vec<f32>,
+}
+
+impl NamedTensor {
+    /// A parameter's weights under a name of a checkpoint.
+    pub(super) fn of(parameter: &Parameter, name: String) -> Self {
+        Self { name, shape: parameter.shape().to_vec(), values: parameter.value().clone() }
+    }
 }
 
 impl View for &NamedTensor {

@@ -1,6 +1,5 @@
 //! Builds the model's blocks from a checkpoint, by the names that Hugging Face gives their weights.
 
-use super::INITIAL_DEVIATION;
 use crate::engine::attention::Attention;
 use crate::engine::checkpoint::{EncoderConfig, Weights};
 use crate::engine::embedding::Embedding;
@@ -11,17 +10,24 @@ use crate::engine::residual::{Norm, Residual};
 use crate::error::TrainingError;
 use crate::random::Random;
 
+/// The spread of new weights, as BERT was made with.
+const INITIAL_DEVIATION: f64 = 0.02;
+
 /// What attention stacks, by checkpoint name.
 pub(super) const PARTS: [&str; 3] = ["query", "key", "value"];
 
 /// Builds blocks from a checkpoint.
-pub(super) struct Loader<'a> {
-    pub(super) weights: &'a Weights,
-    pub(super) hidden: usize,
-    pub(super) epsilon: f32,
+pub(in crate::engine) struct Loader<'a> {
+    weights: &'a Weights,
+    hidden: usize,
+    epsilon: f32,
 }
 
-impl Loader<'_> {
+impl<'a> Loader<'a> {
+    pub(in crate::engine) fn new(config: &EncoderConfig, weights: &'a Weights) -> Self {
+        Self { weights, hidden: config.hidden_size, epsilon: config.layer_norm_eps as f32 }
+    }
+
     fn parameter(&self, name: &str, shape: &[usize], role: Role, depth: usize) -> Result<Parameter, TrainingError> {
         Ok(Parameter::new(name, shape, role, depth, self.weights.values(name, shape)?))
     }
@@ -41,7 +47,7 @@ impl Loader<'_> {
         })
     }
 
-    pub(super) fn linear(&self, name: &str, outputs: usize, depth: usize) -> Result<Linear, TrainingError> {
+    pub(in crate::engine) fn linear(&self, name: &str, outputs: usize, depth: usize) -> Result<Linear, TrainingError> {
         Ok(Linear {
             weight: self.parameter(&format!("{name}.weight"), &[outputs, self.hidden], Role::Weight, depth)?,
             bias: self.parameter(&format!("{name}.bias"), &[outputs], Role::Offset, depth)?,
@@ -96,7 +102,13 @@ impl Loader<'_> {
 }
 
 /// A layer that no checkpoint has.
-pub(super) fn new_linear(name: &str, outputs: usize, inputs: usize, depth: usize, random: &mut Random) -> Linear {
+pub(in crate::engine) fn new_linear(
+    name: &str,
+    outputs: usize,
+    inputs: usize,
+    depth: usize,
+    random: &mut Random,
+) -> Linear {
     let values = (0..outputs * inputs).map(|_| (random.normal() * INITIAL_DEVIATION) as f32).collect();
     Linear {
         weight: Parameter::new(format!("{name}.weight"), &[outputs, inputs], Role::Weight, depth, values),

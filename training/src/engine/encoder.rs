@@ -1,0 +1,177 @@
+//! The encoder: embedding block, then attention and feed-forward blocks, over packed sequences.
+
+mod loader;
+
+use std::sync::Arc;
+
+use candle_core::{CustomOp1, Device, Tensor, Var};
+
+use super::attention::{Attention, AttentionBlock};
+use super::buffer::Pool;
+use super::checkpoint::{EncoderConfig, NamedTensor, Weights};
+use super::embedding::{Embedding, EmbeddingBlock};
+use super::feed_forward::{FeedForward, FeedForwardBlock};
+use super::operation::Kept;
+use super::packing::PackedBatch;
+use super::parameter::Parameter;
+use crate::error::TrainingError;
+use crate::random::Dropout;
+use loader::PARTS;
+pub(super) use loader::{Loader, new_linear};
+
+/// What a forward pass is for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Mode {
+    /// Answers: no dropout, nothing kept.
+    Evaluation,
+    /// A training step: dropout masks are decided by seed and step.
+    Training {
+        /// The run's seed.
+        seed: u64,
+        /// The step.
+        step: u64,
+        /// The share of values dropped.
+        dropout: f32,
+    },
+}
+
+/// Which tokens' states are wanted at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tokens {
+    /// All of them: `[tokens, hidden]`.
+    All,
+    /// Each sequence's first, from which a pooler answers: `[rows, hidden]`. The last feed-forward block leaves out the others.
+    Firsts,
+}
+
+/// A BERT encoder without a head.
+#[derive(Debug)]
+pub struct Encoder {
+    embedding: Arc<Embedding>,
+    layers: Vec<(Arc<Attention>, Arc<FeedForward>)>,
+    /// Marks the embedding block's output as trained.
+    anchor: Var,
+    pool: Pool,
+}
+
+impl Encoder {
+    /// The encoder of a checkpoint.
+    pub fn new(config: &EncoderConfig, weights: &Weights) -> Result<Self, TrainingError> {
+        let loader = Loader::new(config, weights);
+        let layers = (0..config.num_hidden_layers)
+            .map(|layer| {
+                Ok((Arc::new(loader.attention(config, layer)?), Arc::new(loader.feed_forward(config, layer)?)))
+            })
+            .collect::<Result<_, TrainingError>>()?;
+        Ok(Self {
+            embedding: Arc::new(loader.embedding(config)?),
+            layers,
+            anchor: Var::zeros(1, candle_core::DType::F32, &Device::Cpu)?,
+            pool: Pool::default(),
+        })
+    }
+
+    /// The last layer's states of the tokens that are wanted.
+    pub fn states(&self, batch: &Arc<PackedBatch>, tokens: Tokens, mode: Mode) -> candle_core::Result<Tensor> {
+        let mut site = 0;
+        let mut dropout = || {
+            site += 1;
+            mode.dropout(site)
+        };
+        let block = EmbeddingBlock {
+            parameters: self.embedding.clone(),
+            batch: batch.clone(),
+            dropout: dropout(),
+            pool: self.pool.clone(),
+            kept: Kept::empty(),
+        };
+        let mut states = mode.apply(self.anchor.as_tensor(), block)?;
+        for (layer, (attention, feed_forward)) in self.layers.iter().enumerate() {
+            let block = AttentionBlock {
+                parameters: attention.clone(),
+                batch: batch.clone(),
+                inner_dropout: dropout(),
+                outer_dropout: dropout(),
+                pool: self.pool.clone(),
+                kept: Kept::empty(),
+            };
+            states = mode.apply(&states, block)?;
+            if tokens == Tokens::Firsts && layer + 1 == self.layers.len() {
+                states = states.index_select(&Tensor::new(batch.firsts(), &Device::Cpu)?, 0)?;
+            }
+            let block = FeedForwardBlock {
+                parameters: feed_forward.clone(),
+                dropout: dropout(),
+                pool: self.pool.clone(),
+                kept: Kept::empty(),
+            };
+            states = mode.apply(&states, block)?;
+        }
+        Ok(states)
+    }
+
+    /// Every parameter, in an order that is always the same.
+    pub fn parameters(&self) -> Vec<&Parameter> {
+        let Embedding { words, positions, types, norm } = &*self.embedding;
+        let mut all = vec![words, positions, types, &norm.scale, &norm.shift];
+        for (attention, feed_forward) in &self.layers {
+            all.extend([&attention.inner, &attention.inner_bias, &attention.outer]);
+            all.extend(attention.residual.parameters());
+            all.extend([&feed_forward.inner, &feed_forward.inner_bias, &feed_forward.outer]);
+            all.extend(feed_forward.residual.parameters());
+        }
+        all
+    }
+
+    /// The dropout site after the encoder's own.
+    pub(super) fn next_site(&self) -> u64 {
+        2 + 3 * self.layers.len() as u64
+    }
+
+    /// The depth of what stands on the encoder: embeddings have 0, the first layer 1.
+    pub(super) fn depth(&self) -> usize {
+        self.layers.len() + 1
+    }
+
+    /// Its weights under Hugging Face's names, each with `prefix` before it.
+    pub(super) fn tensors(&self, prefix: &str) -> Vec<NamedTensor> {
+        let mut tensors = Vec::new();
+        for parameter in self.parameters() {
+            let name = format!("{prefix}{}", parameter.name());
+            // Query, key and value were stacked by Loader::attention.
+            let Some((layer, kind)) = name.split_once("self.*.") else {
+                tensors.push(NamedTensor::of(parameter, name));
+                continue;
+            };
+            let values = parameter.value();
+            let third = values.len() / PARTS.len();
+            let mut shape = parameter.shape().to_vec();
+            shape[0] /= PARTS.len();
+            for (index, part) in PARTS.into_iter().enumerate() {
+                let values = values[index * third..(index + 1) * third].to_vec();
+                tensors.push(NamedTensor { name: format!("{layer}self.{part}.{kind}"), shape: shape.clone(), values });
+            }
+        }
+        tensors
+    }
+}
+
+impl Mode {
+    pub(super) fn dropout(self, site: u64) -> Dropout {
+        match self {
+            Self::Evaluation => Dropout::OFF,
+            Self::Training { seed, step, dropout } => Dropout::new(dropout, seed, step, site),
+        }
+    }
+
+    pub(super) fn apply<C: CustomOp1 + Send + Sync + 'static>(
+        self,
+        input: &Tensor,
+        block: C,
+    ) -> candle_core::Result<Tensor> {
+        match self {
+            Self::Evaluation => input.apply_op1_no_bwd(&block),
+            Self::Training { .. } => input.apply_op1(block),
+        }
+    }
+}
