@@ -7,7 +7,7 @@ mod split;
 
 use std::collections::{HashMap, HashSet};
 
-pub use cleaning::{Cleaning, Row, key, read_rows};
+pub use cleaning::{Cleaning, Row, key, plain, read_rows};
 pub use labels::{LabelNames, LabelSet};
 
 use crate::error::TrainingError;

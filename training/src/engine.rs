@@ -1,4 +1,4 @@
-//! The training engine: BERT-like encoders with classification heads, on the CPU.
+//! The training engine: BERT-like encoders with heads for classes or for hidden words, on the CPU.
 //!
 //! candle gives tensors, autograd and safetensors; the encoder's blocks (embedding, attention, feed-forward) and the linear
 //! layer are custom operations of our own with hand-written backward passes. Rows are **packed**: the token states of a
@@ -18,11 +18,13 @@ mod encoder;
 mod feed_forward;
 mod linear;
 mod loss;
+mod masked;
 mod matrix;
 mod operation;
 mod optimizer;
 mod packing;
 mod parameter;
+mod prediction;
 mod residual;
 mod vector;
 
@@ -30,6 +32,7 @@ pub use checkpoint::{EncoderConfig, Weights};
 pub use classifier::Classifier;
 pub use encoder::{Encoder, Mode, Tokens};
 pub use loss::{Objective, likeliest};
+pub use masked::{Guess, MaskedLanguageModel};
 pub use optimizer::{AdamW, Schedule};
 pub use packing::PackedBatch;
 pub use parameter::Parameter;

@@ -127,6 +127,16 @@ pub enum TrainingError {
         /// The files read.
         files: String,
     },
+    /// There are too few texts to adapt an encoder to.
+    #[error("{texts} distinct texts in {files}; at least {minimum} are needed to adapt an encoder (name more files)")]
+    TooFewTexts {
+        /// Distinct texts.
+        texts: usize,
+        /// What is needed.
+        minimum: usize,
+        /// The files read.
+        files: String,
+    },
     /// The base encoder's directory is not what it should be.
     #[error("base encoder {}: {message}", path.display())]
     BaseEncoder {
@@ -186,6 +196,7 @@ impl Failure for TrainingError {
             | Self::UnknownLabel { .. }
             | Self::LookAlikeLabels { .. }
             | Self::TooFewRows { .. }
+            | Self::TooFewTexts { .. }
             | Self::OneClass { .. }
             | Self::NoRows
             | Self::Unreadable { .. } => FailureKind::Input,

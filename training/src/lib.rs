@@ -1,9 +1,11 @@
 //! From labelled files to a fine-tuned encoder: data, engine, recipe, report.
 //!
 //! [`TrainingRun`] says what to train, [`train`] does it and leaves a model directory in Hugging Face layout, [`evaluation`]
-//! measures any model on any labelled file. The engine in [`engine`] is candle with blocks of our own.
+//! measures any model on any labelled file. [`adapt`] makes a better base encoder of unlabelled texts first. The engine in [`engine`] is candle with blocks of our own.
 
+mod adaptation;
 pub mod dataset;
+mod directory;
 pub mod engine;
 mod error;
 pub mod evaluation;
@@ -15,6 +17,7 @@ mod run;
 pub mod source;
 mod trainer;
 
+pub use adaptation::{Adaptation, AdaptationReport, AdaptationSettings, Guessing, adapt};
 pub use dataset::{LabelNames, LabelSet, Row, read_rows};
 pub use error::{Location, TrainingError};
 pub use evaluation::{Evaluation, predict};

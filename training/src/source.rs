@@ -154,6 +154,16 @@ impl DataSource {
         }
     }
 
+    /// Reads every row's text alone; the file needs no labels.
+    ///
+    /// # Errors
+    ///
+    /// As [`DataSource::read`].
+    pub fn read_texts(&self) -> Result<Vec<String>, TrainingError> {
+        let of_text = Self { label: Some(self.text_column().to_owned()), ..self.clone() };
+        Ok(of_text.read()?.into_iter().map(|row| row.text).collect())
+    }
+
     fn text_column(&self) -> &str {
         self.text.as_deref().unwrap_or(if self.header { "text" } else { "1" })
     }

@@ -44,7 +44,7 @@ pub fn train(run: &TrainingRun, staging: &Path) -> Result<TrainedModel, Training
     let report = TrainingReport {
         version: REPORT_VERSION,
         name: run.name.clone(),
-        base: staging::base_name(&base),
+        base: crate::directory::base_name(&base),
         seed: run.seed,
         hyperparameters: run.hyperparameters.clone(),
         data_digest: foundation::digest::sha256(digests.join("\n").as_bytes()),
@@ -272,4 +272,4 @@ fn tokens_of(text: &str, tokenizer: &TextTokenizer, base: &Path) -> Result<Box<[
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -74,6 +74,8 @@ pub(crate) enum Command {
     /// Look at labelled files before training on them
     #[command(subcommand)]
     Data(commands::data::DataCommand),
+    /// Adapt a base encoder to the texts of a domain, without labels
+    Adapt(Box<commands::adapt::AdaptCommand>),
     /// Fine-tune an encoder on labelled files and publish it
     Train(Box<commands::train::TrainCommand>),
     /// Measure a model on labelled files
@@ -108,6 +110,7 @@ impl Command {
             Self::Setup(command) => command.run().await,
             Self::Doctor(command) => command.run().await,
             Self::Data(command) => command.run().await,
+            Self::Adapt(command) => command.run(),
             Self::Train(command) => command.run(global).await,
             Self::Evaluate(command) => command.run(global).await,
             Self::Export(command) => command.run(global).await,

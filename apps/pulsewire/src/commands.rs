@@ -1,5 +1,6 @@
 //! One file per command, each only composing library crates.
 
+pub(crate) mod adapt;
 pub(crate) mod backtest;
 pub(crate) mod bench;
 pub(crate) mod data;

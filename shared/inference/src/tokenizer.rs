@@ -97,6 +97,16 @@ impl TextTokenizer {
         self.inner.get_vocab_size(true)
     }
 
+    /// The id of a token of the vocabulary, as the file spells it.
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    /// How the file spells the token of an id.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
     /// Tokenises one text, cut to the longest input.
     pub fn encode(&self, text: &str) -> Result<Tokens, InferenceError> {
         let mut tokens = Tokens::new([]);

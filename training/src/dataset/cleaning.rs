@@ -63,11 +63,16 @@ pub fn key(text: &str) -> String {
     text.to_lowercase()
 }
 
+/// A text with single spaces and without control characters.
+pub fn plain(text: &str) -> String {
+    let parts = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join(" ")
+}
+
 fn tidy(raw: RawRow, names: Option<&LabelNames>, cleaning: &mut Cleaning) -> Result<Option<Row>, TrainingError> {
     let is_noise = |c: char| c.is_control() && !c.is_whitespace();
     cleaning.control_characters += usize::from(raw.text.contains(is_noise));
-    let parts = raw.text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|part| !part.is_empty());
-    let text = parts.collect::<Vec<_>>().join(" ");
+    let text = plain(&raw.text);
     if text.is_empty() {
         cleaning.empty_texts += 1;
         return Ok(None);

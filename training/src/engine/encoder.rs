@@ -14,6 +14,7 @@ use super::feed_forward::{FeedForward, FeedForwardBlock};
 use super::operation::Kept;
 use super::packing::PackedBatch;
 use super::parameter::Parameter;
+use super::prediction::{Prediction, PredictionBlock};
 use crate::error::TrainingError;
 use crate::random::Dropout;
 use loader::PARTS;
@@ -108,6 +109,12 @@ impl Encoder {
             states = mode.apply(&states, block)?;
         }
         Ok(states)
+    }
+
+    /// A masked language model's head over this encoder's word table.
+    pub(super) fn prediction_block(&self, parameters: Arc<Prediction>, targets: Vec<u32>) -> PredictionBlock {
+        let (embedding, pool) = (self.embedding.clone(), self.pool.clone());
+        PredictionBlock { parameters, embedding, targets, pool, kept: Kept::empty() }
     }
 
     /// Every parameter, in an order that is always the same.

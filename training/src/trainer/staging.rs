@@ -4,17 +4,10 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use crate::directory::{read_json, write_json};
 use crate::engine::{Classifier, EncoderConfig};
 use crate::error::TrainingError;
 use crate::report::TrainingReport;
-
-/// What a base encoder is called: its configuration's name, else its directory's.
-pub(super) fn base_name(base: &Path) -> String {
-    let of_config = EncoderConfig::load(base).ok().and_then(|config| {
-        config.raw.get("_name_or_path").and_then(Value::as_str).filter(|name| !name.is_empty()).map(str::to_owned)
-    });
-    of_config.unwrap_or_else(|| base.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned()))
-}
 
 pub(super) fn write(
     staging: &Path,
@@ -81,17 +74,4 @@ fn tokenizer_config(path: &Path, longest: usize) -> Result<Value, TrainingError>
     let mut config = if path.exists() { read_json(path)? } else { json!({ "tokenizer_class": "BertTokenizer" }) };
     config["model_max_length"] = json!(longest);
     Ok(config)
-}
-
-fn read_json(path: &Path) -> Result<Value, TrainingError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| TrainingError::Unreadable { path: path.to_owned(), source })?;
-    serde_json::from_str(&text)
-        .map_err(|error| TrainingError::BaseEncoder { path: path.to_owned(), message: error.to_string() })
-}
-
-fn write_json(path: &Path, value: &Value) -> Result<(), TrainingError> {
-    let unwritable = |source| TrainingError::Unwritable { path: path.to_owned(), source };
-    let text = serde_json::to_string_pretty(value).map_err(|error| unwritable(std::io::Error::other(error)))?;
-    std::fs::write(path, text + "\n").map_err(unwritable)
 }

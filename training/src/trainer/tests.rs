@@ -9,10 +9,10 @@ use crate::export::{check_parity, export};
 use crate::run::{Split, Task};
 use crate::source::DataSource;
 
-const WORDS: [&str; 9] = ["up", "down", "rain", "sun", "and", "the", "shares", "today", "again"];
+pub(crate) const WORDS: [&str; 9] = ["up", "down", "rain", "sun", "and", "the", "shares", "today", "again"];
 
 /// A base encoder's directory: the tiny encoder with a vocabulary of some words.
-fn base(directory: &Path) -> PathBuf {
+pub(crate) fn base(directory: &Path) -> PathBuf {
     let base = directory.join("base");
     std::fs::create_dir(&base).unwrap();
     let vocabulary: HashMap<&str, usize> = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]

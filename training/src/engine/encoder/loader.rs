@@ -6,6 +6,7 @@ use crate::engine::embedding::Embedding;
 use crate::engine::feed_forward::FeedForward;
 use crate::engine::linear::Linear;
 use crate::engine::parameter::{Parameter, Role};
+use crate::engine::prediction::Prediction;
 use crate::engine::residual::{Norm, Residual};
 use crate::error::TrainingError;
 use crate::random::Random;
@@ -51,6 +52,36 @@ impl<'a> Loader<'a> {
         Ok(Linear {
             weight: self.parameter(&format!("{name}.weight"), &[outputs, self.hidden], Role::Weight, depth)?,
             bias: self.parameter(&format!("{name}.bias"), &[outputs], Role::Offset, depth)?,
+        })
+    }
+
+    /// The head of a masked language model; a new one where the checkpoint has none.
+    pub(in crate::engine) fn prediction(
+        &self,
+        config: &EncoderConfig,
+        depth: usize,
+        seed: u64,
+    ) -> Result<Prediction, TrainingError> {
+        let (dense, norm) = ("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm");
+        let bias = "cls.predictions.bias";
+        if self.weights.has(bias) {
+            return Ok(Prediction {
+                dense: self.linear(dense, self.hidden, depth)?,
+                norm: self.norm(norm, depth)?,
+                bias: self.parameter(bias, &[config.vocab_size], Role::Offset, depth)?,
+            });
+        }
+        let offset = |name: &str, value: f32, length: usize| {
+            Parameter::new(name, &[length], Role::Offset, depth, vec![value; length])
+        };
+        Ok(Prediction {
+            dense: new_linear(dense, self.hidden, self.hidden, depth, &mut Random::new(seed, "weights")),
+            norm: Norm {
+                scale: offset(&format!("{norm}.weight"), 1.0, self.hidden),
+                shift: offset(&format!("{norm}.bias"), 0.0, self.hidden),
+                epsilon: self.epsilon,
+            },
+            bias: offset(bias, 0.0, config.vocab_size),
         })
     }
 

@@ -1,0 +1,92 @@
+use super::*;
+use crate::trainer::tests::{WORDS, base};
+
+/// The tiny base encoder, whose last word gives its place to `[MASK]`.
+fn masking_base(directory: &Path) -> PathBuf {
+    let base = base(directory);
+    let path = base.join("tokenizer.json");
+    let tokenizer = std::fs::read_to_string(&path).unwrap().replace(WORDS[8], "[MASK]");
+    std::fs::write(&path, tokenizer).unwrap();
+    base
+}
+
+fn adaptation(directory: &Path, texts: usize) -> Adaptation {
+    let path = directory.join("texts.csv");
+    // Each text goes through the words in their order, from one of them on: a hidden word follows from its neighbours.
+    let words = &WORDS[..8];
+    let text = |row: usize| (0..9).map(|place| words[(row + place) % words.len()]).collect::<Vec<_>>().join(" ");
+    let rows: Vec<String> =
+        (0..texts).map(|row| format!("{} {}", "and ".repeat(row / words.len()), text(row))).collect();
+    std::fs::write(&path, format!("text\n{}\n", rows.join("\n"))).unwrap();
+    let settings =
+        AdaptationSettings { epochs: 30, batch_size: 16, learning_rate: 5e-3, ..AdaptationSettings::default() };
+    Adaptation { base: Some(masking_base(directory)), corpus: vec![DataSource::new(path)], seed: 3, settings }
+}
+
+#[test]
+fn hidden_words_are_learned_and_the_encoder_is_a_base() {
+    let directory = tempfile::tempdir().unwrap();
+    let (adaptation, out) = (adaptation(directory.path(), 150), directory.path().join("adapted"));
+    let report = adapt(&adaptation, &out).unwrap();
+    assert_eq!((report.texts, report.held_out, report.measured.len()), (147, 3, 31));
+    let (before, after) = (report.measured[0], report.measured[30]);
+    // Better than even guesses among the words.
+    assert!(after.loss < before.loss && after.loss < 0.75 * (WORDS.len() as f64).ln(), "{report}");
+    let written = crate::directory::read_json(&out.join("adaptation.json")).unwrap();
+    let written = serde_json::from_value::<AdaptationReport>(written).unwrap();
+    assert_eq!((written.texts, &written.settings, &written.data_digest), (147, &report.settings, &report.data_digest));
+    assert_eq!(
+        crate::directory::read_json(&out.join("config.json")).unwrap()["architectures"],
+        serde_json::json!(["BertForMaskedLM"])
+    );
+    // A second round goes on where the first ended.
+    let again = Adaptation {
+        base: Some(out),
+        settings: AdaptationSettings { epochs: 1, learning_rate: 1e-6, ..adaptation.settings.clone() },
+        ..adaptation
+    };
+    let second = adapt(&again, &directory.path().join("again")).unwrap();
+    assert!((second.measured[0].loss - after.loss).abs() < 1e-5, "{second}");
+}
+
+#[test]
+fn a_seed_gives_the_same_weights() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut adaptation = adaptation(directory.path(), 110);
+    adaptation.settings.epochs = 1;
+    let weights = |name: &str, adaptation: &Adaptation| {
+        let out = directory.path().join(name);
+        adapt(adaptation, &out).unwrap();
+        std::fs::read(out.join("model.safetensors")).unwrap()
+    };
+    let first = weights("first", &adaptation);
+    assert_eq!(first, weights("second", &adaptation));
+    adaptation.seed = 4;
+    assert_ne!(first, weights("third", &adaptation));
+}
+
+#[test]
+fn what_cannot_be_adapted_is_refused_before_the_first_step() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut few = adaptation(directory.path(), 40);
+    let out = directory.path().join("out");
+    let refusal = |adaptation: &Adaptation| adapt(adaptation, &out).unwrap_err().to_string();
+    assert!(refusal(&few).contains("40 distinct texts"), "{}", refusal(&few));
+    few.settings.hidden = 0.0;
+    assert!(refusal(&few).contains("hidden"), "{}", refusal(&few));
+    few.settings.hidden = 0.15;
+    few.corpus[0].text = Some("body".to_owned());
+    assert!(refusal(&few).contains("body"), "{}", refusal(&few));
+    let path = directory.path().join("base/tokenizer.json");
+    let tokenizer = std::fs::read_to_string(&path).unwrap().replace("[MASK]", "[HOLE]");
+    std::fs::write(&path, tokenizer).unwrap();
+    let unmasked = Adaptation { base: few.base, ..many(directory.path()) };
+    assert!(refusal(&unmasked).contains("[MASK]"), "{}", refusal(&unmasked));
+    assert!(!out.exists());
+}
+
+fn many(directory: &Path) -> Adaptation {
+    let other = directory.join("many");
+    std::fs::create_dir(&other).unwrap();
+    adaptation(&other, 120)
+}
