@@ -11,6 +11,7 @@ use clap::Args;
 use foundation::parts::Part;
 
 use crate::cli::Global;
+use crate::settings::RegistryArguments;
 use crate::setup;
 
 const EXAMPLES: &str = "\
@@ -45,11 +46,13 @@ pub(crate) struct DemoCommand {
     /// Replay the feed at this multiple of its own pace [default: as fast as possible]
     #[arg(long, value_name = "FACTOR")]
     speed: Option<f64>,
+    #[command(flatten)]
+    registry: RegistryArguments,
 }
 
 impl DemoCommand {
-    pub(crate) async fn run(self, _global: &Global) -> anyhow::Result<()> {
-        let plan = plan::Plan::new(&self)?;
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let plan = plan::Plan::new(&self, global)?;
         if self.headless {
             foundation::progress::use_no_bars();
         }

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use foundation::configuration::parse_toml;
 use foundation::paths::data_directory;
+use sentiment_monitor::config::ModelConfig;
 use sentiment_monitor::samples;
 use streaming::feed::{Pace, Speed};
 use streaming::file::FileFormat;
 use training::TrainingRun;
 
 use super::DemoCommand;
+use crate::cli::Global;
 use crate::exit::UsageError;
 
 /// Marks a folder as a demo's, which the next demo may clear.
@@ -49,11 +51,11 @@ pub(super) enum ModelPlan {
     /// It is trained now.
     Train(Box<TrainingRun>),
     /// It is there.
-    Use(String),
+    Use(ModelConfig),
 }
 
 impl Plan {
-    pub(super) fn new(command: &DemoCommand) -> anyhow::Result<Self> {
+    pub(super) fn new(command: &DemoCommand, global: &Global) -> anyhow::Result<Self> {
         let out = command.out.clone().unwrap_or_else(|| data_directory().join("demo"));
         if let Some(data) = &command.data {
             check_data(data)?;
@@ -70,7 +72,10 @@ impl Plan {
         };
         let rows = streaming::file::read(&path, format)?.try_fold(0, |rows, row| row.map(|_| rows + 1))?;
         let model = match &command.model {
-            Some(name) => ModelPlan::Use(name.clone()),
+            Some(name) => {
+                let registry = command.registry.open(global)?.root().to_owned();
+                ModelPlan::Use(ModelConfig { name: name.clone(), registry, ..ModelConfig::default() })
+            }
             None => ModelPlan::Train(Box::new(training_run(command.data.as_deref(), &samples)?)),
         };
         let feed = Feed { path, format, pace, rows };

@@ -84,7 +84,7 @@ pub(super) async fn run(plan: Plan) -> anyhow::Result<()> {
 /// The model's name and its registry, trained now where the plan says so.
 fn model(plan: &Plan) -> anyhow::Result<(ModelConfig, Option<TrainingReport>)> {
     match &plan.model {
-        ModelPlan::Use(name) => Ok((ModelConfig { name: name.clone(), ..ModelConfig::default() }, None)),
+        ModelPlan::Use(model) => Ok((model.clone(), None)),
         ModelPlan::Train(run) => {
             let registry = Registry::open(plan.registry());
             let published = tokio::task::block_in_place(|| train_and_publish(run, &registry, true))?;
