@@ -11,10 +11,12 @@ mod error;
 pub mod evaluation;
 pub mod export;
 mod metrics;
+pub mod plots;
 mod random;
 mod report;
 mod run;
 pub mod source;
+pub mod tensorboard;
 mod trainer;
 
 pub use adaptation::{Adaptation, AdaptationReport, AdaptationSettings, Guessing, adapt};

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::directory::{read_json, write_json};
 use crate::engine::{Classifier, EncoderConfig};
 use crate::error::TrainingError;
-use crate::report::TrainingReport;
+use crate::plots;
+use crate::report::{TaskReport, TrainingReport};
 
 pub(super) fn write(
     staging: &Path,
@@ -26,9 +27,28 @@ pub(super) fn write(
         &staging.join("tokenizer_config.json"),
         &tokenizer_config(&base.join("tokenizer_config.json"), longest)?,
     )?;
+    write_plots(staging, report)?;
     let report = serde_json::to_value(report).map_err(std::io::Error::other);
     let path = staging.join("report.json");
     write_json(&path, &report.map_err(|source| TrainingError::Unwritable { path: path.clone(), source })?)
+}
+
+/// `training.svg`, and each task's `confusion-TASK.svg` on its test side. A plot that cannot be drawn does not cost the model.
+fn write_plots(staging: &Path, report: &TrainingReport) -> Result<(), TrainingError> {
+    let of_task = |task: &TaskReport| {
+        let name = task.name.replace(|c: char| !c.is_alphanumeric(), "-");
+        let title = format!("{}: {}, {} test rows", report.name, task.name, task.test.rows);
+        (format!("confusion-{name}.svg"), plots::confusion(&title, &task.test))
+    };
+    let training = ("training.svg".to_owned(), plots::epochs(&report.name, &report.epochs));
+    for (name, plot) in std::iter::once(training).chain(report.tasks.iter().map(of_task)) {
+        let path = staging.join(name);
+        match plot {
+            Ok(svg) => std::fs::write(&path, svg).map_err(|source| TrainingError::Unwritable { path, source })?,
+            Err(error) => tracing::warn!("{}: {error}", path.display()),
+        }
+    }
+    Ok(())
 }
 
 /// The base's `config.json` with our heads: `heads` names them, `id2label` is all their labels in order.

@@ -104,6 +104,9 @@ fn two_heads_learn_and_leave_a_model_directory() {
     let report: TrainingReport = serde_json::from_value(read("report.json")).unwrap();
     assert_eq!((report.best_epoch, &report.hyperparameters), (trained.report.best_epoch, &run.hyperparameters));
     assert_eq!(report.tasks[1].labels, ["rain", "sun"]);
+    for plot in ["training.svg", "confusion-tone.svg", "confusion-sky.svg"] {
+        assert!(std::fs::read_to_string(trained.staging.join(plot)).unwrap().starts_with("<svg"), "{plot}");
+    }
     let weights = Weights::load(&trained.staging).unwrap();
     assert_eq!(weights.values("classifier.weight", &[4, 18]).unwrap().len(), 72);
 
