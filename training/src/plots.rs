@@ -31,7 +31,7 @@ pub fn epochs(title: &str, epochs: &[EpochReport]) -> Result<String, PlotError> 
         let last = epochs.iter().map(|epoch| epoch.epoch).max().unwrap_or(1) as f64;
         let highest = epochs.iter().map(|epoch| epoch.loss).filter(|loss| loss.is_finite()).fold(0.0, f64::max);
         let across = 0.8..last + 0.2;
-        let mut chart = ChartBuilder::on(&area)
+        let mut chart = ChartBuilder::on(area)
             .caption(title, (FONT, 18))
             .margin(12)
             .x_label_area_size(36)

@@ -2,6 +2,7 @@
 
 mod inference;
 mod pipeline;
+mod training;
 
 use clap::Subcommand;
 
@@ -14,6 +15,8 @@ pub(crate) enum BenchCommand {
     Pipeline(pipeline::PipelineCommand),
     /// Texts a second of a model in each back end
     Inference(inference::InferenceCommand),
+    /// Rows a second and memory of fine-tuning, beside PyTorch
+    Training(training::TrainingCommand),
 }
 
 impl BenchCommand {
@@ -21,6 +24,7 @@ impl BenchCommand {
         match self {
             Self::Pipeline(command) => command.run(global).await,
             Self::Inference(command) => command.run(global).await,
+            Self::Training(command) => command.run().await,
         }
     }
 }
