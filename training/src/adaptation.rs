@@ -17,7 +17,9 @@ use inference::TextTokenizer;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{key, plain};
-use crate::engine::{AdamW, EncoderConfig, Guess, MaskedLanguageModel, Mode, PackedBatch, Schedule, Weights};
+use crate::engine::{
+    EncoderConfig, Guess, MaskedLanguageModel, Mode, Optimizer, PackedBatch, Schedule, ScheduleKind, Weights,
+};
 use crate::error::TrainingError;
 use crate::random::Random;
 use crate::run::Hyperparameters;
@@ -183,8 +185,9 @@ impl<'a> Adapter<'a> {
         let settings = self.settings;
         let steps_per_epoch = self.texts.len().div_ceil(settings.batch_size);
         let total = steps_per_epoch * settings.epochs;
-        let schedule = Schedule { warmup: (total as f64 * settings.warmup).round() as usize, total };
-        let mut optimizer = AdamW::new(
+        let schedule =
+            Schedule { kind: ScheduleKind::Linear, warmup: (total as f64 * settings.warmup).round() as usize, total };
+        let mut optimizer = Optimizer::new(
             &self.model.parameters(),
             &Hyperparameters { weight_average: 0.0, ..Hyperparameters::default() },
         );

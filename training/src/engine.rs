@@ -3,7 +3,7 @@
 //! candle gives tensors, autograd and safetensors; the encoder's blocks (embedding, attention, feed-forward) and the linear
 //! layer are custom operations of our own with hand-written backward passes. Rows are **packed**: the token states of a
 //! batch are one matrix `[total_tokens, hidden]` without padding, with the sequences' lengths beside. A block's parameters
-//! belong to the block: their gradients are added up in place, never handed to candle, and [`AdamW`] reads them there.
+//! belong to the block: their gradients are added up in place, never handed to candle, and the [`Optimizer`] reads them there.
 //!
 //! Invariants: nothing here is random but by the counter-based generator in `random`; every sum over rows or chunks is taken in an order that does
 //! not depend on the number of threads, so a seed gives one run.
@@ -16,6 +16,7 @@ mod classifier;
 mod embedding;
 mod encoder;
 mod feed_forward;
+mod freeze;
 mod linear;
 mod loss;
 mod masked;
@@ -26,16 +27,19 @@ mod packing;
 mod parameter;
 mod prediction;
 mod residual;
+mod schedule;
 mod vector;
 
 pub use checkpoint::{EncoderConfig, Weights};
 pub use classifier::Classifier;
 pub use encoder::{Encoder, Mode, Tokens};
-pub use loss::{Objective, likeliest};
+pub use freeze::{Freeze, Frozen};
+pub use loss::{ClassBalanced, CrossEntropy, Focal, Loss, LossKind, Objective, Weighted, likeliest};
 pub use masked::{Guess, MaskedLanguageModel};
-pub use optimizer::{AdamW, Schedule};
+pub use optimizer::{Optimizer, OptimizerKind, OptimizerState};
 pub use packing::PackedBatch;
 pub use parameter::Parameter;
+pub use schedule::{Schedule, ScheduleKind};
 
 #[cfg(test)]
 mod gradient_tests;

@@ -21,10 +21,11 @@ mod trainer;
 
 pub use adaptation::{Adaptation, AdaptationReport, AdaptationSettings, Guessing, adapt};
 pub use dataset::{LabelNames, LabelSet, Row, read_rows};
+pub use engine::{Freeze, Frozen, LossKind, OptimizerKind, ScheduleKind};
 pub use error::{Location, TrainingError};
 pub use evaluation::{Evaluation, predict};
 pub use metrics::{EvaluationReport, LabelMetrics};
 pub use report::{EpochReport, TaskReport, TrainingReport};
 pub use run::{Hyperparameters, Split, Task, TrainingRun};
 pub use source::{DataSource, Encoding, Format};
-pub use trainer::{TrainedModel, train};
+pub use trainer::{Adversarial, Fgm, FreeLb, Pgd, TrainedModel, train};

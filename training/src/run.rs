@@ -1,12 +1,17 @@
 //! What a training run is asked to do: one TOML file.
 
+mod hyperparameters;
+
 use std::path::{Path, PathBuf};
 
 use foundation::configuration::{ConfigurationError, parse_toml};
 use serde::{Deserialize, Serialize};
 
+use crate::engine::LossKind;
 use crate::error::TrainingError;
 use crate::source::DataSource;
+
+pub use hyperparameters::Hyperparameters;
 
 /// A training run: a base encoder, one head for each task, and how to train them.
 ///
@@ -66,6 +71,9 @@ pub struct Task {
     /// What is cut from `data` where there are no files of its own.
     #[serde(default)]
     pub split: Split,
+    /// How far an answer is from its label.
+    #[serde(default)]
+    pub loss: LossKind,
 }
 
 /// The shares of rows that are held out.
@@ -81,62 +89,6 @@ pub struct Split {
 impl Default for Split {
     fn default() -> Self {
         Self { validation: 0.15, test: 0.15 }
-    }
-}
-
-/// How the weights are fitted. The defaults suit a MiniLM-sized encoder and some thousand short texts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Hyperparameters {
-    /// The most passes over the data.
-    pub epochs: usize,
-    /// Rows in a step.
-    pub batch_size: usize,
-    /// AdamW's highest rate, reached at the end of the warm-up.
-    pub learning_rate: f64,
-    /// The share of steps over which the rate rises from zero; after it, the rate falls to zero in a straight line.
-    pub warmup: f64,
-    /// AdamW's decoupled decay; biases and layer norms have none.
-    pub weight_decay: f64,
-    /// Each lower layer's rate is its upper neighbour's times this; 1 for equal rates.
-    pub layer_decay: f64,
-    /// The share of values that dropout sets to zero.
-    pub dropout: f64,
-    /// The share of the target that is spread over all labels.
-    pub label_smoothing: f64,
-    /// The weight of R-Drop: each row is run twice and the two answers are drawn together. 0 runs each row once.
-    pub r_drop: f64,
-    /// The largest global norm of a step's gradient.
-    pub gradient_norm: f64,
-    /// The share of the running average of weights that each step keeps; what is validated and kept is the average.
-    /// 0 keeps the weights themselves.
-    pub weight_average: f64,
-    /// Epochs without a better validation score before training stops.
-    pub patience: usize,
-    /// How tasks whose rows differ share the steps: 1 by their sizes, towards 0 evenly.
-    pub task_temperature: f64,
-    /// The most tokens of a text; the rest is cut.
-    pub max_tokens: usize,
-}
-
-impl Default for Hyperparameters {
-    fn default() -> Self {
-        Self {
-            epochs: 5,
-            batch_size: 32,
-            learning_rate: 8e-5,
-            warmup: 0.1,
-            weight_decay: 0.01,
-            layer_decay: 1.0,
-            dropout: 0.1,
-            label_smoothing: 0.05,
-            r_drop: 1.0,
-            gradient_norm: 1.0,
-            weight_average: 0.99,
-            patience: 3,
-            task_temperature: 1.0,
-            max_tokens: 128,
-        }
     }
 }
 
@@ -182,33 +134,11 @@ impl TrainingRun {
             if !(validation > 0.0 && test > 0.0 && validation + test <= 0.8) {
                 return invalid(format!("tasks[{index}].split"), "shares must be above 0 and at most 0.8 together");
             }
+            if let Some(fault) = task.loss.fault() {
+                return invalid(format!("tasks[{index}].loss"), fault);
+            }
         }
         self.hyperparameters.validate().map_err(TrainingError::from)
-    }
-}
-
-impl Hyperparameters {
-    fn validate(&self) -> Result<(), ConfigurationError> {
-        let checks = [
-            ("epochs", self.epochs >= 1, "must be at least 1"),
-            ("batch_size", (1..=4096).contains(&self.batch_size), "must be 1 to 4096"),
-            ("learning_rate", self.learning_rate > 0.0 && self.learning_rate < 1.0, "must be above 0 and below 1"),
-            ("warmup", (0.0..1.0).contains(&self.warmup), "must be 0 to below 1"),
-            ("weight_decay", (0.0..=1.0).contains(&self.weight_decay), "must be 0 to 1"),
-            ("layer_decay", self.layer_decay > 0.0 && self.layer_decay <= 1.0, "must be above 0 and at most 1"),
-            ("dropout", (0.0..0.9).contains(&self.dropout), "must be 0 to below 0.9"),
-            ("label_smoothing", (0.0..0.9).contains(&self.label_smoothing), "must be 0 to below 0.9"),
-            ("r_drop", (0.0..=100.0).contains(&self.r_drop), "must be 0 to 100"),
-            ("gradient_norm", self.gradient_norm > 0.0, "must be above 0"),
-            ("weight_average", (0.0..1.0).contains(&self.weight_average), "must be 0 to below 1"),
-            ("patience", self.patience >= 1, "must be at least 1"),
-            ("task_temperature", (0.0..=1.0).contains(&self.task_temperature), "must be 0 to 1"),
-            ("max_tokens", (8..=8192).contains(&self.max_tokens), "must be 8 to 8192"),
-        ];
-        match checks.into_iter().find(|(_, holds, _)| !holds) {
-            Some((key, _, message)) => Err(ConfigurationError::invalid(format!("hyperparameters.{key}"), message)),
-            None => Ok(()),
-        }
     }
 }
 
@@ -247,6 +177,9 @@ mod tests {
         check("split = { validation = 0.5, test = 0.5 }\n", "tasks[0].split");
         check("[hyperparameters]\nlearning_rate = -1.0\n", "hyperparameters.learning_rate");
         check("[hyperparameters]\ndropout = nan\n", "hyperparameters.dropout");
+        check("loss = { kind = \"hinge\" }\n", "class-balanced");
+        check("loss = { kind = \"focal\", beta = 0.9 }\n", "beta");
+        check("loss = { kind = \"focal\", gamma = -1.0 }\n", "tasks[0].loss");
         check("[[tasks]]\nname = \"sentiment\"\ndata = [{ path = \"b.csv\" }]\n", "tasks[1].name");
     }
 }

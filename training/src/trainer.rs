@@ -1,26 +1,30 @@
 //! One training run, from files to a staging directory.
 
+mod adversary;
 mod groups;
+mod mixup;
+mod pass;
 mod sampler;
 mod staging;
+mod step;
 mod trained;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use candle_core::Tensor;
 use foundation::parts::Part;
 use foundation::progress::{Progress, Unit};
 use inference::TextTokenizer;
 
 use crate::dataset::{Example, TaskData};
-use crate::engine::{AdamW, Classifier, EncoderConfig, Mode, Objective, PackedBatch, Schedule, Weights, likeliest};
+use crate::engine::{Classifier, EncoderConfig, Mode, Objective, Optimizer, PackedBatch, Schedule, Weights, likeliest};
 use crate::error::TrainingError;
 use crate::metrics::EvaluationReport;
 use crate::report::{EpochReport, REPORT_VERSION, TaskReport, TrainingReport};
 use crate::run::{Hyperparameters, TrainingRun};
 
+pub use adversary::{Adversarial, Fgm, FreeLb, Pgd};
 pub use trained::TrainedModel;
 
 /// Rows that are measured together.
@@ -95,11 +99,14 @@ struct Trainer<'a> {
     groups: Vec<groups::Group>,
     samples: Vec<Samples>,
     model: Classifier,
+    /// One for each task.
+    objectives: Vec<Objective>,
 }
 
 impl<'a> Trainer<'a> {
     fn new(run: &'a TrainingRun, base: &Path, data: &'a [TaskData]) -> Result<Self, TrainingError> {
         let config = EncoderConfig::load(base)?;
+        run.hyperparameters.freeze.check(config.num_hidden_layers)?;
         let longest = run.hyperparameters.max_tokens.min(config.max_position_embeddings);
         let tokenizer = TextTokenizer::open(&base.join("tokenizer.json"), Some(longest))?;
         if tokenizer.vocabulary_size() > config.vocab_size {
@@ -124,7 +131,8 @@ impl<'a> Trainer<'a> {
             .collect::<Result<_, TrainingError>>()?;
         let labels: Vec<usize> = data.iter().map(|task| task.labels.len()).collect();
         let model = Classifier::new(&config, &Weights::load(base)?, &labels, run.seed)?;
-        Ok(Self { run, data, config, tokenizer, groups, samples, model })
+        model.freeze(run.hyperparameters.freeze);
+        Ok(Self { run, data, config, tokenizer, groups, samples, model, objectives: step::objectives(run, data) })
     }
 
     fn settings(&self) -> &'a Hyperparameters {
@@ -140,11 +148,13 @@ impl<'a> Trainer<'a> {
         let mut sampler = sampler::Sampler::new(&sizes, settings, self.run.seed);
         let steps_per_epoch = sampler.steps_per_epoch();
         let total = steps_per_epoch * settings.epochs;
-        let schedule = Schedule { warmup: (total as f64 * settings.warmup).round() as usize, total };
-        let mut optimizer = AdamW::new(&self.model.parameters(), settings);
+        let warmup = (total as f64 * settings.warmup).round() as usize;
+        let schedule = Schedule { kind: settings.schedule, warmup, total };
+        let rows_per_step = settings.batch_size * settings.accumulation;
+        let mut optimizer = Optimizer::new(&self.model.parameters(), settings);
         let progress = Progress::start(
             format!("training {}", self.run.name),
-            Some((total * settings.batch_size) as u64),
+            Some((total * rows_per_step) as u64),
             Unit::Items("rows"),
         );
 
@@ -154,15 +164,15 @@ impl<'a> Trainer<'a> {
         let mut step = 0;
         for epoch in 1..=settings.epochs {
             let (started, mut losses) = (Instant::now(), 0.0);
-            for batch in sampler.epoch() {
-                let loss = self.step(&batch, step, &schedule, &mut optimizer)?;
+            for batches in sampler.epoch() {
+                let loss = self.step(&batches, step, &schedule, &mut optimizer)?;
                 let Some(loss) = loss else { return Err(TrainingError::Diverged { step: step + 1, epoch }) };
                 losses += loss;
                 step += 1;
-                history.rows += batch.rows.len();
+                history.rows += batches.iter().map(|batch| batch.rows.len()).sum::<usize>();
                 progress
                     .note(format!("epoch {epoch}, loss {:.3}", losses / (step - (epoch - 1) * steps_per_epoch) as f64));
-                progress.advance(settings.batch_size as u64);
+                progress.advance(rows_per_step as u64);
             }
             let seconds = started.elapsed().as_secs_f64();
             history.step_seconds += seconds;
@@ -192,38 +202,6 @@ impl<'a> Trainer<'a> {
             self.model.restore(weights);
         }
         Ok(history)
-    }
-
-    /// Takes one step, with the mean loss of its heads; none if the loss or the gradient is not a number.
-    fn step(
-        &self,
-        batch: &sampler::Batch,
-        step: usize,
-        schedule: &Schedule,
-        optimizer: &mut AdamW,
-    ) -> Result<Option<f64>, TrainingError> {
-        let settings = self.settings();
-        let objective = Objective { label_smoothing: settings.label_smoothing, r_drop: settings.r_drop };
-        let group = &self.groups[batch.group];
-        let rows: Vec<&groups::Row> = batch.rows.iter().map(|row| &group.rows[*row]).collect();
-        let sequences = rows.iter().map(|row| &*row.tokens);
-        let packed = Arc::new(PackedBatch::new(sequences.cycle().take(rows.len() * objective.runs())));
-        let mode = Mode::Training { seed: self.run.seed, step: step as u64, dropout: settings.dropout as f32 };
-        let pooled = self.model.encode(&packed, mode)?;
-        let losses = group.tasks.iter().enumerate().map(|(place, task)| {
-            let targets: Vec<usize> = rows.iter().map(|row| row.labels[place]).collect();
-            objective.loss(&self.model.logits(&pooled, *task)?, &targets)
-        });
-        // Every label weighs the same, however many of them a row has.
-        let losses = losses.collect::<candle_core::Result<Vec<_>>>()?;
-        let loss = Tensor::stack(&losses, 0)?.sum_all()?;
-        let value = f64::from(loss.to_scalar::<f32>()?) / losses.len() as f64;
-        if !value.is_finite() {
-            return Ok(None);
-        }
-        loss.backward()?;
-        let norm = optimizer.step(&self.model.parameters(), settings.learning_rate * schedule.factor(step));
-        Ok(norm.is_finite().then_some(value))
     }
 
     fn measure(&self, task: usize, samples: &[Sample]) -> Result<EvaluationReport, TrainingError> {

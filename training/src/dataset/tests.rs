@@ -16,6 +16,7 @@ fn task(data: DataSource) -> Task {
         test: Vec::new(),
         label_names: None,
         split: Split::default(),
+        loss: crate::LossKind::default(),
     }
 }
 

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::buffer::{Buffer, Pool};
 use super::matrix::{Matrix, MatrixMut, Target, Threads, multiply};
-use super::operation::{Kept, tensor, values, with_values};
+use super::operation::{Block, Kept, tensor, values, with_values};
 use super::packing::{PackedBatch, pieces};
 use super::parameter::Parameter;
 use super::residual::{Normalised, ROWS, Residual, add_row_sums};
@@ -64,6 +64,21 @@ struct Sequence {
     /// Where its probabilities begin, which is what dropout counts by.
     first_probability: usize,
     dropout: Dropout,
+}
+
+impl Attention {
+    /// Its parameters, in an order that is always the same.
+    pub(super) fn parameters(&self) -> Vec<&Parameter> {
+        let mut all = vec![&self.inner, &self.inner_bias, &self.outer];
+        all.extend(self.residual.parameters());
+        all
+    }
+}
+
+impl Block for AttentionBlock {
+    fn parameters(&self) -> Vec<&Parameter> {
+        self.parameters.parameters()
+    }
 }
 
 impl AttentionBlock {

@@ -7,6 +7,7 @@ use candle_core::{Device, Tensor};
 
 use super::checkpoint::{EncoderConfig, NamedTensor, Weights, write};
 use super::encoder::{Encoder, Loader, Mode, Tokens, new_linear};
+use super::freeze::Freeze;
 use super::linear::{Linear, LinearLayer};
 use super::packing::PackedBatch;
 use super::parameter::Parameter;
@@ -62,6 +63,13 @@ impl Classifier {
             all.extend([&linear.weight, &linear.bias]);
         }
         all
+    }
+
+    /// Freezes parameters, and lets all others learn.
+    pub fn freeze(&self, freeze: Freeze) {
+        for parameter in self.parameters() {
+            parameter.set_learning(!freeze.holds(parameter, self.encoder.depth()));
+        }
     }
 
     /// A copy of all weights.

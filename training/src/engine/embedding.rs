@@ -1,12 +1,14 @@
 //! The embedding block: word, position and token type summed, layer norm, dropout.
+//!
+//! Where a batch moves its word vectors, the block's tensor argument is what they are moved by, and gets a gradient.
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::buffer::Pool;
-use super::operation::{Kept, with_values};
+use super::operation::{Block, Kept, tensor, values, with_values};
 use super::packing::PackedBatch;
 use super::parameter::Parameter;
 use super::residual::{Norm, Normalised, ROWS};
@@ -22,7 +24,7 @@ pub(super) struct Embedding {
     pub(super) norm: Norm,
 }
 
-/// One application of the block. Its tensor argument carries no value: it only marks the output as trained.
+/// One application of the block. Its tensor argument is the batch's offsets `[tokens, hidden]`; without them it carries no value.
 #[derive(Debug)]
 pub(super) struct EmbeddingBlock {
     pub(super) parameters: Arc<Embedding>,
@@ -32,12 +34,25 @@ pub(super) struct EmbeddingBlock {
     pub(super) kept: Kept<Normalised>,
 }
 
+impl Embedding {
+    /// Its parameters, in an order that is always the same.
+    pub(super) fn parameters(&self) -> Vec<&Parameter> {
+        vec![&self.words, &self.positions, &self.types, &self.norm.scale, &self.norm.shift]
+    }
+}
+
+impl Block for EmbeddingBlock {
+    fn parameters(&self) -> Vec<&Parameter> {
+        self.parameters.parameters()
+    }
+}
+
 impl CustomOp1 for EmbeddingBlock {
     fn name(&self) -> &'static str {
         "embedding block"
     }
 
-    fn cpu_fwd(&self, _anchor: &CpuStorage, _layout: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(&self, offsets: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let Embedding { words, positions, types, norm } = &*self.parameters;
         let width = norm.scale.len();
         let (tokens, places) = (self.batch.tokens(), self.batch.positions());
@@ -50,13 +65,20 @@ impl CustomOp1 for EmbeddingBlock {
             add(row, &positions[place * width..(place + 1) * width]);
             add(row, &types[..width]);
         });
+        if self.batch.offsets().is_some() {
+            let offsets = values(offsets, layout)?;
+            if offsets.len() != kept.unit.len() {
+                bail!("{} offsets for {} tokens of width {width}", offsets.len(), tokens.len());
+            }
+            add(&mut kept.unit, offsets);
+        }
         let mut output = vec![0.0; tokens.len() * width];
         norm.forward(&mut kept, self.dropout, &mut output);
         self.kept.put(kept);
         Ok((CpuStorage::F32(output), Shape::from((tokens.len(), width))))
     }
 
-    fn bwd(&self, _anchor: &Tensor, _output: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+    fn bwd(&self, offsets: &Tensor, _output: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         let kept = self.kept.take(self.name())?;
         let Embedding { words, positions, types, norm } = &*self.parameters;
         let mut rows = self.pool.take(kept.unit.len());
@@ -65,12 +87,18 @@ impl CustomOp1 for EmbeddingBlock {
         scatter(&rows, words, self.batch.tokens().iter().map(|token| *token as usize));
         scatter(&rows, positions, places.into_iter());
         scatter(&rows, types, std::iter::repeat_n(0, self.batch.tokens().len()));
-        Ok(None)
+        if self.batch.offsets().is_none() {
+            return Ok(None);
+        }
+        tensor(rows.to_vec(), offsets.dims()).map(Some)
     }
 }
 
-/// Adds each row to the table's row of that index.
+/// Adds each row to the table's row of that index, if the table learns.
 fn scatter(rows: &[f32], table: &Parameter, indices: impl Iterator<Item = usize>) {
+    if !table.learns() {
+        return;
+    }
     let width = table.shape()[1];
     let mut gradient = table.gradient();
     let gradient = &mut *gradient;

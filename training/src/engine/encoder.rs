@@ -4,14 +4,14 @@ mod loader;
 
 use std::sync::Arc;
 
-use candle_core::{CustomOp1, Device, Tensor, Var};
+use candle_core::{Device, Tensor, Var};
 
 use super::attention::{Attention, AttentionBlock};
 use super::buffer::Pool;
 use super::checkpoint::{EncoderConfig, NamedTensor, Weights};
 use super::embedding::{Embedding, EmbeddingBlock};
 use super::feed_forward::{FeedForward, FeedForwardBlock};
-use super::operation::Kept;
+use super::operation::{Block, Kept};
 use super::packing::PackedBatch;
 use super::parameter::Parameter;
 use super::prediction::{Prediction, PredictionBlock};
@@ -29,7 +29,7 @@ pub enum Mode {
     Training {
         /// The run's seed.
         seed: u64,
-        /// The step.
+        /// The step; of a step that adds up several batches, the batch.
         step: u64,
         /// The share of values dropped.
         dropout: f32,
@@ -50,8 +50,8 @@ pub enum Tokens {
 pub struct Encoder {
     embedding: Arc<Embedding>,
     layers: Vec<(Arc<Attention>, Arc<FeedForward>)>,
-    /// Marks the embedding block's output as trained.
-    anchor: Var,
+    /// What the embedding block is applied to where word vectors stay in place.
+    anchor: Tensor,
     pool: Pool,
 }
 
@@ -67,7 +67,7 @@ impl Encoder {
         Ok(Self {
             embedding: Arc::new(loader.embedding(config)?),
             layers,
-            anchor: Var::zeros(1, candle_core::DType::F32, &Device::Cpu)?,
+            anchor: Tensor::zeros(1, candle_core::DType::F32, &Device::Cpu)?,
             pool: Pool::default(),
         })
     }
@@ -86,7 +86,8 @@ impl Encoder {
             pool: self.pool.clone(),
             kept: Kept::empty(),
         };
-        let mut states = mode.apply(self.anchor.as_tensor(), block)?;
+        let offsets = batch.offsets().map_or(&self.anchor, Var::as_tensor);
+        let mut states = mode.apply(offsets, block)?;
         for (layer, (attention, feed_forward)) in self.layers.iter().enumerate() {
             let block = AttentionBlock {
                 parameters: attention.clone(),
@@ -119,13 +120,10 @@ impl Encoder {
 
     /// Every parameter, in an order that is always the same.
     pub fn parameters(&self) -> Vec<&Parameter> {
-        let Embedding { words, positions, types, norm } = &*self.embedding;
-        let mut all = vec![words, positions, types, &norm.scale, &norm.shift];
+        let mut all = self.embedding.parameters();
         for (attention, feed_forward) in &self.layers {
-            all.extend([&attention.inner, &attention.inner_bias, &attention.outer]);
-            all.extend(attention.residual.parameters());
-            all.extend([&feed_forward.inner, &feed_forward.inner_bias, &feed_forward.outer]);
-            all.extend(feed_forward.residual.parameters());
+            all.extend(attention.parameters());
+            all.extend(feed_forward.parameters());
         }
         all
     }
@@ -171,14 +169,13 @@ impl Mode {
         }
     }
 
-    pub(super) fn apply<C: CustomOp1 + Send + Sync + 'static>(
-        self,
-        input: &Tensor,
-        block: C,
-    ) -> candle_core::Result<Tensor> {
+    /// Applies a block. The backward pass goes through it if something learns in it or below it.
+    pub(super) fn apply<B: Block>(self, input: &Tensor, block: B) -> candle_core::Result<Tensor> {
+        let learns = || block.parameters().iter().any(|parameter| parameter.learns());
         match self {
-            Self::Evaluation => input.apply_op1_no_bwd(&block),
-            Self::Training { .. } => input.apply_op1(block),
+            Self::Training { .. } if input.track_op() => input.apply_op1(block),
+            Self::Training { .. } if learns() => Var::from_tensor(input)?.apply_op1(block),
+            _ => input.apply_op1_no_bwd(&block),
         }
     }
 }

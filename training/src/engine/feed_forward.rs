@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::activation::{gelu_rows, gelu_rows_backward};
 use super::buffer::{Buffer, Pool};
 use super::matrix::{Matrix, MatrixMut, Target, Threads, multiply};
-use super::operation::{Kept, tensor, values, with_values};
+use super::operation::{Block, Kept, tensor, values, with_values};
 use super::parameter::Parameter;
 use super::residual::{Normalised, ROWS, Residual, add_partial};
 use crate::random::Dropout;
@@ -43,6 +43,21 @@ pub(super) struct Activations {
     /// GELU's derivative: `[tokens, intermediate]`.
     slope: Buffer,
     normalised: Normalised,
+}
+
+impl FeedForward {
+    /// Its parameters, in an order that is always the same.
+    pub(super) fn parameters(&self) -> Vec<&Parameter> {
+        let mut all = vec![&self.inner, &self.inner_bias, &self.outer];
+        all.extend(self.residual.parameters());
+        all
+    }
+}
+
+impl Block for FeedForwardBlock {
+    fn parameters(&self) -> Vec<&Parameter> {
+        self.parameters.parameters()
+    }
 }
 
 impl CustomOp1 for FeedForwardBlock {

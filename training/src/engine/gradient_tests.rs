@@ -1,17 +1,25 @@
-use candle_core::Tensor;
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor, Var};
 
 use super::samples::{batch, classifier};
-use super::{Classifier, Mode, Objective, Parameter};
+use super::{Classifier, CrossEntropy, Mode, Objective, PackedBatch, Parameter};
 use crate::random::Random;
 
 const TARGETS: [usize; 4] = [0, 2, 1, 2];
 
 fn loss(model: &Classifier, mode: Mode) -> Tensor {
-    let pooled = model.encode(&batch(), mode).unwrap();
-    let objective = Objective { label_smoothing: 0.1, r_drop: 0.0 };
-    let first = objective.loss(&model.logits(&pooled, 0).unwrap(), &TARGETS).unwrap();
-    let second = objective.loss(&model.logits(&pooled, 1).unwrap(), &TARGETS).unwrap();
-    (first + second).unwrap()
+    loss_of(model, &batch(), mode)
+}
+
+fn loss_of(model: &Classifier, batch: &Arc<PackedBatch>, mode: Mode) -> Tensor {
+    let pooled = model.encode(batch, mode).unwrap();
+    let objective = Objective { label_smoothing: 0.1, r_drop: 0.0, loss: Box::new(CrossEntropy) };
+    let of_head = |head, labels| {
+        let wanted = objective.wanted(&TARGETS, labels).unwrap();
+        objective.loss(&model.logits(&pooled, head).unwrap(), &wanted).unwrap()
+    };
+    (of_head(0, 3) + of_head(1, 4)).unwrap()
 }
 
 fn value(model: &Classifier, mode: Mode) -> f64 {
@@ -105,8 +113,7 @@ fn every_parameter_gets_a_gradient_from_the_head_in_use() {
     let model = classifier();
     let mode = Mode::Training { seed: 1, step: 2, dropout: 0.1 };
     let pooled = model.encode(&batch(), mode).unwrap();
-    let objective = Objective { label_smoothing: 0.0, r_drop: 0.0 };
-    objective.loss(&model.logits(&pooled, 1).unwrap(), &TARGETS).unwrap().backward().unwrap();
+    model.logits(&pooled, 1).unwrap().sqr().unwrap().sum_all().unwrap().backward().unwrap();
     for parameter in model.parameters() {
         assert_eq!(parameter.has_gradient(), !parameter.name().starts_with("classifier.0"), "{}", parameter.name());
     }
@@ -139,4 +146,38 @@ fn a_seed_gives_the_same_gradient_bit_for_bit() {
     let gradient = one_thread.install(|| run(4));
     assert_eq!(gradient, three_threads.install(|| run(4)));
     assert_ne!(gradient, run(5));
+}
+
+#[test]
+fn offsets_of_word_vectors_get_a_gradient_too() {
+    let model = classifier();
+    let tokens = batch().tokens().len();
+    let mut random = Random::new(7, "offsets");
+    let mut draw = |spread: f64| (0..tokens * 18).map(|_| (spread * random.normal()) as f32).collect::<Vec<f32>>();
+    let (centre, direction) = (draw(0.3), draw(1.0));
+    let moved = |distance: f32| {
+        let values = centre.iter().zip(&direction).map(|(centre, direction)| centre + distance * direction).collect();
+        let offsets = Var::from_vec::<_, f32>(values, (tokens, 18), &Device::Cpu).unwrap();
+        (Arc::new(batch().moved(offsets.clone())), offsets)
+    };
+    for dropout in [0.0, 0.2] {
+        let mode = Mode::Training { seed: 1, step: 2, dropout };
+        let at = |distance| f64::from(loss_of(&model, &moved(distance).0, mode).to_scalar::<f32>().unwrap());
+        let (near, far) = ((at(0.002) - at(-0.002)) / 0.004, (at(0.004) - at(-0.004)) / 0.008);
+        let expected = (4.0 * near - far) / 3.0;
+        let (batch, offsets) = moved(0.0);
+        let gradients = loss_of(&model, &batch, mode).backward().unwrap();
+        let gradient: Vec<f32> = gradients.get(&offsets).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        let got: f64 = gradient.iter().zip(&direction).map(|(slope, part)| f64::from(*slope) * f64::from(*part)).sum();
+        assert!((got - expected).abs() < 0.01 * expected.abs() + 2e-3, "{got}, finite differences {expected}");
+        assert_eq!(at(0.0), f64::from(loss_of(&model, &batch, mode).to_scalar::<f32>().unwrap()));
+        assert_ne!(at(0.0), value(&model, mode));
+    }
+}
+
+#[test]
+fn offsets_must_fit_the_batch() {
+    let offsets = Var::zeros((3, 18), candle_core::DType::F32, &Device::Cpu).unwrap();
+    let error = classifier().encode(&Arc::new(batch().moved(offsets)), Mode::Evaluation).unwrap_err();
+    assert!(error.to_string().contains("54 offsets for 48 tokens of width 18"), "{error}");
 }

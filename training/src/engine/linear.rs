@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use super::matrix::{Matrix, MatrixMut, Target, Threads, multiply};
-use super::operation::{tensor, values, with_values};
+use super::operation::{Block, tensor, values, with_values};
 use super::parameter::Parameter;
 use super::residual::add_row_sums;
 use super::vector::add_to_rows;
@@ -22,6 +22,12 @@ pub(super) struct Linear {
 /// One application of the layer.
 #[derive(Debug)]
 pub(super) struct LinearLayer(pub(super) Arc<Linear>);
+
+impl Block for LinearLayer {
+    fn parameters(&self) -> Vec<&Parameter> {
+        vec![&self.0.weight, &self.0.bias]
+    }
+}
 
 impl CustomOp1 for LinearLayer {
     fn name(&self) -> &'static str {

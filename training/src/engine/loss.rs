@@ -1,15 +1,76 @@
-//! What training makes small: cross-entropy with label smoothing, and R-Drop's distance between two runs of one row.
+//! What training makes small: a head's loss against what it should answer, and R-Drop's distance between two runs of one row.
+
+mod class_balanced;
+mod cross_entropy;
+mod focal;
+
+use std::fmt::Debug;
 
 use candle_core::{D, Device, Result, Tensor};
+use serde::{Deserialize, Serialize};
 
-/// The loss of a head's logits.
-#[derive(Debug, Clone, Copy, PartialEq)]
+pub use class_balanced::{ClassBalanced, Weighted};
+pub use cross_entropy::CrossEntropy;
+pub use focal::Focal;
+
+/// How far a head's answers are from what they should be.
+///
+/// A loss is linear in what is wanted: that of a mixed or smoothed target is the mix of its parts' losses.
+pub trait Loss: Debug + Send + Sync {
+    /// The mean over rows. Both tensors are `[rows, labels]`; each row of `wanted` is a distribution over the labels.
+    fn mean(&self, log_probabilities: &Tensor, wanted: &Tensor) -> Result<Tensor>;
+}
+
+/// A task's loss, as its run names it: `loss = { kind = "focal", gamma = 2.0 }`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum LossKind {
+    /// Every row and label counts alike.
+    CrossEntropy {},
+    /// Rows that are answered well already count less.
+    Focal(Focal),
+    /// Labels that stand in few rows count more.
+    ClassBalanced(ClassBalanced),
+}
+
+impl Default for LossKind {
+    fn default() -> Self {
+        Self::CrossEntropy {}
+    }
+}
+
+impl LossKind {
+    /// The loss for labels with these numbers of rows.
+    pub fn build(&self, rows: &[usize]) -> Box<dyn Loss> {
+        match self {
+            Self::CrossEntropy {} => Box::new(CrossEntropy),
+            Self::Focal(focal) => Box::new(*focal),
+            Self::ClassBalanced(balanced) => Box::new(balanced.over(rows)),
+        }
+    }
+
+    /// What is wrong with its values.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        match self {
+            Self::Focal(Focal { gamma }) if !(0.0..=10.0).contains(gamma) => Some("gamma must be 0 to 10"),
+            Self::ClassBalanced(ClassBalanced { beta }) if !(0.0..1.0).contains(beta) => {
+                Some("beta must be 0 to below 1")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What is made small for one head.
+#[derive(Debug)]
 pub struct Objective {
     /// The share of each target that is spread evenly over all labels.
     pub label_smoothing: f64,
     /// The weight of the symmetric Kullback-Leibler divergence between a row's two runs. Above 0 the logits must be those of
     /// the rows, then of the same rows again (Liang and others, "R-Drop", 2021).
     pub r_drop: f64,
+    /// How far an answer is from its target.
+    pub loss: Box<dyn Loss>,
 }
 
 impl Objective {
@@ -18,25 +79,29 @@ impl Objective {
         if self.r_drop > 0.0 { 2 } else { 1 }
     }
 
-    /// The mean loss. `logits` is `[runs * rows, labels]`, `targets` holds one label index for each of the rows.
-    pub fn loss(&self, logits: &Tensor, targets: &[usize]) -> Result<Tensor> {
-        let (_, labels) = logits.dims2()?;
-        let log_probabilities = log_softmax(logits)?;
+    /// What the head should answer, `[runs * rows, labels]`; `targets` holds one label index for each of the rows.
+    pub fn wanted(&self, targets: &[usize], labels: usize) -> Result<Tensor> {
         let spread = (self.label_smoothing / labels as f64) as f32;
-        let mut wanted = vec![spread; targets.len() * self.runs() * labels];
+        let rows = targets.len() * self.runs();
+        let mut wanted = vec![spread; rows * labels];
         for (row, wanted) in wanted.chunks_exact_mut(labels).enumerate() {
             wanted[targets[row % targets.len()]] += (1.0 - self.label_smoothing) as f32;
         }
-        let wanted = Tensor::from_vec(wanted, logits.dims(), &Device::Cpu)?;
-        let scale = -1.0 / (targets.len() * self.runs()) as f64;
-        let loss = ((log_probabilities.mul(&wanted)?.sum_all())? * scale)?;
+        Tensor::from_vec(wanted, (rows, labels), &Device::Cpu)
+    }
+
+    /// The mean loss of logits `[runs * rows, labels]`.
+    pub fn loss(&self, logits: &Tensor, wanted: &Tensor) -> Result<Tensor> {
+        let log_probabilities = log_softmax(logits)?;
+        let loss = self.loss.mean(&log_probabilities, wanted)?;
         if self.runs() == 1 {
             return Ok(loss);
         }
-        let first = log_probabilities.narrow(0, 0, targets.len())?;
-        let second = log_probabilities.narrow(0, targets.len(), targets.len())?;
+        let rows = logits.dim(0)? / self.runs();
+        let first = log_probabilities.narrow(0, 0, rows)?;
+        let second = log_probabilities.narrow(0, rows, rows)?;
         let apart = (first.exp()? - second.exp()?)?.mul(&(first - second)?)?.sum_all()?;
-        loss + (apart * (self.r_drop * 0.5 / targets.len() as f64))?
+        loss + (apart * (self.r_drop * 0.5 / rows as f64))?
     }
 }
 
@@ -48,6 +113,11 @@ pub fn likeliest(logits: &Tensor) -> Result<Vec<usize>> {
     Ok(rows.iter().map(largest).collect())
 }
 
+/// The mean over rows of their summed terms, which are at most zero, as a loss.
+fn mean(terms: &Tensor) -> Result<Tensor> {
+    terms.sum_all()? * (-1.0 / terms.dim(0)? as f64)
+}
+
 /// In operations that autograd knows: candle's fused ones cut the gradient silently.
 fn log_softmax(logits: &Tensor) -> Result<Tensor> {
     let highest = logits.max_keepdim(D::Minus1)?.detach();
@@ -57,36 +127,4 @@ fn log_softmax(logits: &Tensor) -> Result<Tensor> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn loss<const N: usize>(objective: Objective, logits: &[[f32; 3]; N], targets: &[usize]) -> f32 {
-        let logits = Tensor::new(logits, &Device::Cpu).unwrap();
-        objective.loss(&logits, targets).unwrap().to_scalar().unwrap()
-    }
-
-    #[test]
-    fn losses_are_those_counted_by_hand() {
-        let plain = Objective { label_smoothing: 0.0, r_drop: 0.0 };
-        let even = loss(plain, &[[0.0; 3], [5.0; 3]], &[0, 2]);
-        assert!((even - 3f32.ln()).abs() < 1e-6, "{even}");
-        // One logit ahead by ln 2: probabilities 1/2, 1/4, 1/4.
-        let logits = [[2f32.ln(), 0.0, 0.0]];
-        assert!((loss(plain, &logits, &[0]) - 2f32.ln()).abs() < 1e-6);
-        let smooth = Objective { label_smoothing: 0.3, r_drop: 0.0 };
-        let expected = 0.8 * 2f32.ln() + 0.2 * 4f32.ln();
-        assert!((loss(smooth, &logits, &[0]) - expected).abs() < 1e-6);
-        // The two runs say 1/2, 1/4, 1/4 and 1/3 each.
-        let twice = Objective { label_smoothing: 0.0, r_drop: 2.0 };
-        let apart = (1.0f32 / 6.0) * 1.5f32.ln() + 2.0 * (-1.0f32 / 12.0) * 0.75f32.ln();
-        let expected = (2f32.ln() + 3f32.ln()) / 2.0 + apart;
-        let got = loss(twice, &[logits[0], [0.0; 3]], &[0]);
-        assert!((got - expected).abs() < 1e-6, "{got}, not {expected}");
-    }
-
-    #[test]
-    fn the_first_of_equals_is_likeliest() {
-        let logits = Tensor::new(&[[0.0f32, 2.0, 2.0], [3.0, 1.0, 2.0]], &Device::Cpu).unwrap();
-        assert_eq!(likeliest(&logits).unwrap(), [1, 0]);
-    }
-}
+mod tests;

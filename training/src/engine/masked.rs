@@ -62,9 +62,8 @@ impl MaskedLanguageModel {
 
     /// Every parameter that is trained, in an order that is always the same.
     pub fn parameters(&self) -> Vec<&Parameter> {
-        let Prediction { dense, norm, bias } = &*self.prediction;
         let mut all = self.encoder.parameters();
-        all.extend([&dense.weight, &dense.bias, &norm.scale, &norm.shift, bias]);
+        all.extend(self.prediction.parameters());
         all
     }
 

@@ -2,7 +2,15 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use candle_core::{CpuStorage, Device, Layout, Result, Storage, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Storage, Tensor, bail};
+
+use super::parameter::Parameter;
+
+/// A part of the model as one operation.
+pub(super) trait Block: CustomOp1 + Send + Sync + 'static {
+    /// What it is made of.
+    fn parameters(&self) -> Vec<&Parameter>;
+}
 
 /// The values of a contiguous f32 storage.
 pub(super) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {

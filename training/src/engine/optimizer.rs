@@ -1,72 +1,79 @@
-//! AdamW with decoupled weight decay, gradient clipping by global norm, and a running average of the weights.
+//! Moves the weights: what all optimisers share, and one file for each rule that they move by.
+//!
+//! The optimiser clips the gradient by its global norm, gives each layer its rate, decays weights, leaves out what is frozen
+//! and those rows of tables that no batch has met, and keeps a running average of the weights. A rule turns one parameter's
+//! gradient into its movement.
+
+mod adafactor;
+mod adamw;
+mod motion;
+mod sgd;
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
-use super::parameter::{Parameter, Role};
+use super::parameter::{Gradient, Parameter, Role};
 use super::vector::{square_sum, vectorised};
+use crate::run::Hyperparameters;
+use motion::{Motion, Part, Update};
 
-/// Values that one task updates.
+/// Values that one task works on.
 const STRETCH: usize = 1 << 14;
-const FIRST_DECAY: f64 = 0.9;
-const SECOND_DECAY: f64 = 0.999;
-const EPSILON: f32 = 1e-8;
 
-/// The learning rate over the steps: up from zero over the warm-up, then down to zero, both in straight lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Schedule {
-    /// Steps of the warm-up.
-    pub warmup: usize,
-    /// All steps.
-    pub total: usize,
-}
-
-impl Schedule {
-    /// What the highest rate is multiplied by at a step, counted from 0.
-    pub fn factor(&self, step: usize) -> f64 {
-        if step < self.warmup {
-            return (step + 1) as f64 / self.warmup as f64;
-        }
-        let rest = (self.total - self.warmup.min(self.total)).max(1);
-        self.total.saturating_sub(step) as f64 / rest as f64
-    }
+/// The rule that weights move by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// Adam with decoupled decay; two moments a weight.
+    #[default]
+    AdamW,
+    /// Stochastic gradient descent with momentum; one moment a weight. Its rates are some hundred times AdamW's.
+    Sgd,
+    /// Adafactor: for a matrix, two vectors in place of moments.
+    Adafactor,
 }
 
 /// The optimiser and its state.
 #[derive(Debug)]
-pub struct AdamW {
+pub struct Optimizer {
     weight_decay: f64,
     layer_decay: f64,
     largest_norm: f64,
     average_decay: f64,
-    steps: i32,
-    states: Vec<State>,
+    steps: u64,
+    /// None for a frozen parameter.
+    states: Vec<Option<State>>,
 }
 
+/// What is kept for one parameter.
 #[derive(Debug)]
 struct State {
-    first: Vec<f32>,
-    second: Vec<f32>,
+    motion: Box<dyn Motion>,
+    /// The running average; empty without one.
     average: Vec<f32>,
+    /// For a table: 1 for each row that has ever had a gradient, else 0. A number, so that all state is alike.
+    met: Vec<f32>,
 }
 
-/// A step's constants for one parameter.
-#[derive(Clone, Copy)]
-struct Update {
-    clip: f32,
-    keep: f32,
-    rate: f32,
-    second_correction: f32,
-    average: f32,
+/// All that an optimiser carries from step to step: what a checkpoint holds, and writes back to go on as if never stopped.
+#[derive(Debug)]
+pub struct OptimizerState<'a> {
+    /// Steps taken.
+    pub steps: &'a mut u64,
+    /// Named by parameter and part: `encoder.layer.0.output.dense.weight.first_moment`.
+    pub slices: Vec<(String, &'a mut [f32])>,
 }
 
-impl AdamW {
-    /// An optimiser for these parameters, which must be the same in every later call.
-    pub fn new(parameters: &[&Parameter], settings: &crate::Hyperparameters) -> Self {
+impl Optimizer {
+    /// An optimiser for these parameters, which must be the same in every later call. Those that do not learn now are left out.
+    pub fn new(parameters: &[&Parameter], settings: &Hyperparameters) -> Self {
         let averaged = settings.weight_average > 0.0;
-        let state = |parameter: &&Parameter| State {
-            first: vec![0.0; parameter.len()],
-            second: vec![0.0; parameter.len()],
-            average: if averaged { parameter.value().clone() } else { Vec::new() },
+        let state = |parameter: &&Parameter| {
+            parameter.learns().then(|| State {
+                motion: motion(parameter, settings),
+                average: if averaged { parameter.value().clone() } else { Vec::new() },
+                met: if parameter.role() == Role::Table { vec![0.0; parameter.shape()[0]] } else { Vec::new() },
+            })
         };
         Self {
             weight_decay: settings.weight_decay,
@@ -88,20 +95,14 @@ impl AdamW {
         self.steps += 1;
         let clip = (self.largest_norm / (norm + 1e-6)).min(1.0) as f32;
         let depth = parameters.iter().map(|parameter| parameter.depth()).max().unwrap_or(0);
-        let (first, second) = (1.0 - FIRST_DECAY.powi(self.steps), 1.0 - SECOND_DECAY.powi(self.steps));
         // The average follows closely at first, when the weights still move far.
-        let average = self.average_decay.min(f64::from(1 + self.steps) / f64::from(10 + self.steps));
+        let average = self.average_decay.min((1 + self.steps) as f64 / (10 + self.steps) as f64) as f32;
         for (parameter, state) in parameters.iter().zip(&mut self.states) {
+            let Some(state) = state else { continue };
             let rate = rate * self.layer_decay.powi((depth - parameter.depth()) as i32);
             let decay = if parameter.role() == Role::Offset { 0.0 } else { self.weight_decay };
-            let update = Update {
-                clip,
-                keep: (1.0 - rate * decay) as f32,
-                rate: (rate / first) as f32,
-                second_correction: (1.0 / second.sqrt()) as f32,
-                average: average as f32,
-            };
-            update.apply(parameter, state);
+            state.advance(parameter, Update { clip, keep: (1.0 - rate * decay) as f32, rate, step: self.steps });
+            state.follow(parameter, average);
         }
         norm
     }
@@ -109,49 +110,56 @@ impl AdamW {
     /// Exchanges the weights and their running average; again to go back. Without an average nothing happens.
     pub fn exchange_average(&mut self, parameters: &[&Parameter]) {
         for (parameter, state) in parameters.iter().zip(&mut self.states) {
-            if !state.average.is_empty() {
-                std::mem::swap(&mut *parameter.value_mut(), &mut state.average);
+            if let Some(State { average, .. }) = state
+                && !average.is_empty()
+            {
+                std::mem::swap(&mut *parameter.value_mut(), average);
             }
         }
     }
-}
 
-impl Update {
-    fn apply(self, parameter: &Parameter, state: &mut State) {
-        let width = stretch(parameter);
-        let (mut value, mut gradient) = (parameter.value_mut(), parameter.gradient());
-        let gradient = &mut *gradient;
-        let met = gradient.met_rows.as_deref();
-        let stretches = value.par_chunks_mut(width).zip(gradient.values.par_chunks_mut(width));
-        let moments = state.first.par_chunks_mut(width).zip(state.second.par_chunks_mut(width));
-        let work = stretches.zip(moments).enumerate().filter(|(row, _)| met.is_none_or(|met| met[*row]));
-        work.for_each(|(_, ((value, gradient), (first, second)))| update(self, value, gradient, (first, second)));
-        let averages = value.par_chunks(width).zip(state.average.par_chunks_mut(width)).enumerate();
-        averages
-            .filter(|(row, _)| met.is_none_or(|met| met[*row]))
-            .for_each(|(_, (value, average))| follow(self.average, value, average));
-    }
-}
-
-vectorised! {
-    /// Moves a stretch of a parameter, and clears its gradient.
-    fn update(by: Update, value: &mut [f32], gradient: &mut [f32], moments: (&mut [f32], &mut [f32])) {
-        const FIRST: f32 = FIRST_DECAY as f32;
-        const SECOND: f32 = SECOND_DECAY as f32;
-        let moments = moments.0.iter_mut().zip(moments.1.iter_mut());
-        for ((value, gradient), (first, second)) in value.iter_mut().zip(gradient.iter_mut()).zip(moments) {
-            let slope = *gradient * by.clip;
-            *gradient = 0.0;
-            *first = (*first - slope).mul_add(FIRST, slope);
-            *second = (*second - slope * slope).mul_add(SECOND, slope * slope);
-            let scale = second.sqrt().mul_add(by.second_correction, EPSILON);
-            *value = value.mul_add(by.keep, -by.rate * *first / scale);
+    /// The state by name, to be read or written.
+    pub fn state(&mut self, parameters: &[&Parameter]) -> OptimizerState<'_> {
+        let mut slices = Vec::new();
+        for (parameter, state) in parameters.iter().zip(&mut self.states) {
+            let Some(State { motion, average, met }) = state else { continue };
+            let mut parts = motion.slices();
+            parts.extend([("average", average.as_mut_slice()), ("met_rows", met.as_mut_slice())]);
+            parts.retain(|(_, values)| !values.is_empty());
+            slices.extend(parts.into_iter().map(|(part, values)| (format!("{}.{part}", parameter.name()), values)));
         }
+        OptimizerState { steps: &mut self.steps, slices }
+    }
+}
+
+impl State {
+    /// Moves the parameter and clears its gradient.
+    fn advance(&mut self, parameter: &Parameter, by: Update) {
+        let (mut value, mut gradient) = (parameter.value_mut(), parameter.gradient());
+        let Gradient { values, met_rows } = &mut *gradient;
+        if let Some(rows) = met_rows {
+            for (ever, now) in self.met.iter_mut().zip(rows) {
+                if std::mem::take(now) {
+                    *ever = 1.0;
+                }
+            }
+        }
+        let met = (!self.met.is_empty()).then_some(self.met.as_slice());
+        self.motion.advance(by, Part { shape: parameter.shape(), value: &mut value, gradient: values, met });
+    }
+
+    /// Moves the running average towards the values.
+    fn follow(&mut self, parameter: &Parameter, decay: f32) {
+        let value = parameter.value();
+        let width = stretch(parameter);
+        let stretches = value.par_chunks(width).zip(self.average.par_chunks_mut(width)).enumerate();
+        stretches
+            .filter(|(row, _)| self.met.get(*row).is_none_or(|met| *met > 0.0))
+            .for_each(|(_, (value, average))| follow(decay, value, average));
     }
 }
 
 vectorised! {
-    /// Moves a running average towards the values.
     fn follow(decay: f32, value: &[f32], average: &mut [f32]) {
         for (average, value) in average.iter_mut().zip(value) {
             *average = (*average - value).mul_add(decay, *value);
@@ -159,9 +167,17 @@ vectorised! {
     }
 }
 
-/// The norm of all gradients together; met rows alone count in tables, the others being zero.
+fn motion(parameter: &Parameter, settings: &Hyperparameters) -> Box<dyn Motion> {
+    match settings.optimizer {
+        OptimizerKind::AdamW => Box::new(adamw::Moments::new(parameter.len())),
+        OptimizerKind::Sgd => Box::new(sgd::Velocity::new(parameter.len(), settings.momentum, settings.nesterov)),
+        OptimizerKind::Adafactor => adafactor::start(parameter.shape()),
+    }
+}
+
+/// The norm of all gradients together. Of tables, rows that this step has met count, the others being zero.
 fn global_norm(parameters: &[&Parameter]) -> f64 {
-    let squares = parameters.iter().map(|parameter| {
+    let squares = parameters.iter().filter(|parameter| parameter.learns()).map(|parameter| {
         let gradient = parameter.gradient();
         let met = gradient.met_rows.as_deref();
         let stretches = gradient.values.par_chunks(stretch(parameter)).enumerate();
@@ -176,117 +192,10 @@ fn global_norm(parameters: &[&Parameter]) -> f64 {
     squares.sum::<f64>().sqrt()
 }
 
+/// A table's stretches are its rows, of which some are left out.
 fn stretch(parameter: &Parameter) -> usize {
     if parameter.role() == Role::Table { parameter.shape()[1] } else { STRETCH }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Hyperparameters;
-
-    fn settings() -> Hyperparameters {
-        Hyperparameters { weight_decay: 0.1, gradient_norm: 1e9, ..Hyperparameters::default() }
-    }
-
-    fn parameter(role: Role, value: &[f32]) -> Parameter {
-        Parameter::new("p", &[value.len() / 2, 2], role, 0, value.to_vec())
-    }
-
-    #[test]
-    fn steps_follow_the_paper() {
-        let gradients = [[0.5f32, -2.0], [1.0, 0.25], [-0.125, 0.5]];
-        let weight = parameter(Role::Weight, &[1.0, -1.0]);
-        let mut optimizer = AdamW::new(&[&weight], &settings());
-        let (mut expected, mut first, mut second) = ([1.0f64, -1.0], [0.0f64; 2], [0.0f64; 2]);
-        for (step, gradient) in gradients.iter().enumerate() {
-            weight.gradient().values.copy_from_slice(gradient);
-            optimizer.step(&[&weight], 0.01);
-            for at in 0..2 {
-                let slope = f64::from(gradient[at]);
-                first[at] = 0.9 * first[at] + 0.1 * slope;
-                second[at] = 0.999 * second[at] + 0.001 * slope * slope;
-                let power = step as i32 + 1;
-                let (mean, square) =
-                    (first[at] / (1.0 - 0.9f64.powi(power)), second[at] / (1.0 - 0.999f64.powi(power)));
-                expected[at] -= 0.01 * 0.1 * expected[at] + 0.01 * mean / (square.sqrt() + 1e-8);
-            }
-            assert!(weight.gradient().values.iter().all(|value| *value == 0.0), "gradients must be cleared");
-        }
-        for (value, expected) in weight.value().iter().zip(expected) {
-            assert!((f64::from(*value) - expected).abs() < 1e-6, "{value}, not {expected}");
-        }
-    }
-
-    #[test]
-    fn offsets_do_not_decay_and_rows_never_met_stay() {
-        let (offset, weight) = (parameter(Role::Offset, &[1.0, 1.0]), parameter(Role::Weight, &[1.0, 1.0]));
-        let table = parameter(Role::Table, &[1.0, 1.0, 1.0, 1.0]);
-        table.gradient().values[2] = 1.0;
-        table.gradient().met_rows.as_mut().unwrap()[1] = true;
-        let all = [&offset, &weight, &table];
-        AdamW::new(&all, &settings()).step(&all, 0.01);
-        assert_eq!(*offset.value(), [1.0, 1.0]);
-        assert!(weight.value().iter().all(|value| *value < 1.0));
-        assert_eq!(table.value()[..2], [1.0, 1.0]);
-        assert!(table.value()[2] < table.value()[3] && table.value()[3] < 1.0);
-    }
-
-    #[test]
-    fn clipping_bounds_the_global_norm() {
-        let (left, right) = (parameter(Role::Offset, &[0.0, 0.0]), parameter(Role::Offset, &[0.0, 0.0]));
-        left.gradient().values.copy_from_slice(&[3.0, 0.0]);
-        right.gradient().values.copy_from_slice(&[0.0, 4.0]);
-        let settings = Hyperparameters { gradient_norm: 1.0, ..settings() };
-        let mut optimizer = AdamW::new(&[&left, &right], &settings);
-        assert!((optimizer.step(&[&left, &right], 0.1) - 5.0).abs() < 1e-9);
-        assert!((optimizer.states[0].first[0] - 0.1 * 0.6).abs() < 1e-6);
-        assert!((optimizer.states[1].first[1] - 0.1 * 0.8).abs() < 1e-6);
-    }
-
-    #[test]
-    fn a_gradient_that_is_no_number_changes_nothing() {
-        let weight = parameter(Role::Weight, &[1.0, 1.0]);
-        weight.gradient().values[0] = f32::NAN;
-        let norm = AdamW::new(&[&weight], &settings()).step(&[&weight], 0.1);
-        assert!(norm.is_nan() && *weight.value() == [1.0, 1.0]);
-    }
-
-    #[test]
-    fn lower_layers_move_less_with_layer_decay() {
-        let low = Parameter::new("low", &[1, 1], Role::Offset, 0, vec![0.0]);
-        let high = Parameter::new("high", &[1, 1], Role::Offset, 2, vec![0.0]);
-        low.gradient().values[0] = 1.0;
-        high.gradient().values[0] = 1.0;
-        let settings = Hyperparameters { layer_decay: 0.5, ..settings() };
-        AdamW::new(&[&low, &high], &settings).step(&[&low, &high], 0.1);
-        assert!((low.value()[0] / high.value()[0] - 0.25).abs() < 1e-5);
-    }
-
-    #[test]
-    fn the_average_lags_behind_and_can_be_exchanged() {
-        let weight = parameter(Role::Offset, &[0.0, 0.0]);
-        let settings = Hyperparameters { weight_average: 0.9, ..settings() };
-        let mut optimizer = AdamW::new(&[&weight], &settings);
-        for _ in 0..20 {
-            weight.gradient().values.fill(1.0);
-            optimizer.step(&[&weight], 0.1);
-        }
-        let last = weight.value()[0];
-        optimizer.exchange_average(&[&weight]);
-        let average = weight.value()[0];
-        assert!(last < average && average < 0.0, "{last} {average}");
-        optimizer.exchange_average(&[&weight]);
-        assert_eq!(weight.value()[0], last);
-    }
-
-    #[test]
-    fn the_rate_rises_and_falls_in_straight_lines() {
-        let schedule = Schedule { warmup: 4, total: 12 };
-        let factors: Vec<f64> = (0..12).map(|step| schedule.factor(step)).collect();
-        assert_eq!(factors[..5], [0.25, 0.5, 0.75, 1.0, 1.0]);
-        assert_eq!(factors[8], 0.5);
-        assert!(factors[11] > 0.0 && schedule.factor(12) == 0.0);
-        assert_eq!(Schedule { warmup: 0, total: 2 }.factor(0), 1.0);
-    }
-}
+mod tests;

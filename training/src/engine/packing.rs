@@ -2,11 +2,14 @@
 
 use std::ops::Range;
 
+use candle_core::Var;
+
 /// Token sequences laid end to end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct PackedBatch {
     tokens: Vec<u32>,
     starts: Vec<usize>,
+    offsets: Option<Var>,
 }
 
 impl PackedBatch {
@@ -18,7 +21,18 @@ impl PackedBatch {
             tokens.extend_from_slice(sequence);
             starts.push(tokens.len());
         }
-        Self { tokens, starts }
+        Self { tokens, starts, offsets: None }
+    }
+
+    /// The same sequences with `offsets`, `[tokens, hidden]`, added to their tokens' word vectors. A backward pass gives them
+    /// a gradient.
+    pub fn moved(&self, offsets: Var) -> Self {
+        Self { offsets: Some(offsets), ..self.clone() }
+    }
+
+    /// What is added to word vectors.
+    pub(super) fn offsets(&self) -> Option<&Var> {
+        self.offsets.as_ref()
     }
 
     /// All tokens of all sequences.
@@ -42,7 +56,7 @@ impl PackedBatch {
     }
 
     /// Every sequence's span.
-    pub(super) fn spans(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+    pub fn spans(&self) -> impl Iterator<Item = Range<usize>> + '_ {
         (0..self.rows()).map(|row| self.span(row))
     }
 

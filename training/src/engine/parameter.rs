@@ -1,5 +1,6 @@
 //! Trained weights, with the gradient that a step adds up beside them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::matrix::{Matrix, MatrixMut, Target, Threads, multiply};
@@ -11,6 +12,7 @@ pub struct Parameter {
     shape: Vec<usize>,
     role: Role,
     depth: usize,
+    learns: AtomicBool,
     value: RwLock<Vec<f32>>,
     gradient: Mutex<Gradient>,
 }
@@ -31,7 +33,7 @@ pub(super) enum Role {
 pub(super) struct Gradient {
     /// As long as the parameter.
     pub(super) values: Vec<f32>,
-    /// For a table: which rows have ever had a gradient.
+    /// For a table: which rows have had a gradient since the last step.
     pub(super) met_rows: Option<Vec<bool>>,
 }
 
@@ -46,6 +48,7 @@ impl Parameter {
             shape: shape.to_vec(),
             role,
             depth,
+            learns: AtomicBool::new(true),
             value: RwLock::new(value),
             gradient: Mutex::new(gradient),
         }
@@ -92,8 +95,20 @@ impl Parameter {
         self.value.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds `left · right` to the gradient of a matrix.
+    /// Whether backward passes add to its gradient, and steps move it.
+    pub(crate) fn learns(&self) -> bool {
+        self.learns.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_learning(&self, learns: bool) {
+        self.learns.store(learns, Ordering::Relaxed);
+    }
+
+    /// Adds `left · right` to the gradient of a matrix, if it learns.
     pub(super) fn add_product(&self, left: Matrix<'_>, right: Matrix<'_>) {
+        if !self.learns() {
+            return;
+        }
         let mut gradient = self.gradient();
         let mut target = MatrixMut::new(&mut gradient.values, self.shape[1]);
         multiply(&mut target, Target::Add, left, right, 1.0, Threads::All);

@@ -11,7 +11,7 @@ use super::buffer::{Buffer, Pool};
 use super::embedding::Embedding;
 use super::linear::Linear;
 use super::matrix::{Matrix, MatrixMut, Target, Threads, multiply};
-use super::operation::{Kept, tensor, values, with_values};
+use super::operation::{Block, Kept, tensor, values, with_values};
 use super::parameter::Parameter;
 use super::residual::{Norm, Normalised, add_row_sums};
 use super::vector::{exp, sum, vectorised};
@@ -49,6 +49,20 @@ pub(super) struct Guesses {
     transformed: Buffer,
     /// The loss' gradient with respect to the scores: `[words, vocabulary]`.
     scores: Buffer,
+}
+
+impl Prediction {
+    /// Its parameters, in an order that is always the same.
+    pub(super) fn parameters(&self) -> Vec<&Parameter> {
+        let Self { dense, norm, bias } = self;
+        vec![&dense.weight, &dense.bias, &norm.scale, &norm.shift, bias]
+    }
+}
+
+impl Block for PredictionBlock {
+    fn parameters(&self) -> Vec<&Parameter> {
+        self.parameters.parameters()
+    }
 }
 
 impl CustomOp1 for PredictionBlock {

@@ -136,9 +136,9 @@ pub(super) fn add_row_sums(values: &[f32], bias: &Parameter) {
     add_partial(&partial, [bias]);
 }
 
-/// Adds up tasks' sums, which hold one stretch for each of the parameters.
+/// Adds up tasks' sums, which hold one stretch for each of the parameters, for those that learn.
 pub(super) fn add_partial<const N: usize>(partial: &[Vec<f32>], parameters: [&Parameter; N]) {
-    for (index, parameter) in parameters.into_iter().enumerate() {
+    for (index, parameter) in parameters.into_iter().enumerate().filter(|(_, parameter)| parameter.learns()) {
         let width = parameter.len();
         let mut gradient = parameter.gradient();
         for sums in partial {

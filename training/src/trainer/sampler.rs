@@ -3,7 +3,7 @@
 use crate::random::Random;
 use crate::run::Hyperparameters;
 
-/// Rows of one group that are learned in one step.
+/// Rows of one group that are run at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Batch {
     pub(super) group: usize,
@@ -15,42 +15,49 @@ pub(super) struct Batch {
 pub(super) struct Sampler {
     groups: Vec<Deck>,
     batch_size: usize,
+    accumulation: usize,
     random: Random,
 }
 
 #[derive(Debug)]
 struct Deck {
-    steps: usize,
+    batches: usize,
     order: Vec<usize>,
     next: usize,
 }
 
 impl Sampler {
-    /// As many steps an epoch as all rows need together, shared among groups in proportion to `rowsᵗᵉᵐᵖᵉʳᵃᵗᵘʳᵉ`.
+    /// As many batches an epoch as all rows need together, shared among groups in proportion to `rowsᵗᵉᵐᵖᵉʳᵃᵗᵘʳᵉ`.
     pub(super) fn new(rows: &[usize], settings: &Hyperparameters, seed: u64) -> Self {
-        let steps = |rows: usize| rows.div_ceil(settings.batch_size);
-        let total: usize = rows.iter().map(|rows| steps(*rows)).sum();
-        let weight = |rows: usize| (steps(rows) as f64).powf(settings.task_temperature);
+        let batches = |rows: usize| rows.div_ceil(settings.batch_size);
+        let total: usize = rows.iter().map(|rows| batches(*rows)).sum();
+        let weight = |rows: usize| (batches(rows) as f64).powf(settings.task_temperature);
         let weights: f64 = rows.iter().map(|rows| weight(*rows)).sum();
         let deck = |rows: &usize| Deck {
-            steps: ((total as f64 * weight(*rows) / weights).round() as usize).max(1),
+            batches: ((total as f64 * weight(*rows) / weights).round() as usize).max(1),
             order: (0..*rows).collect(),
             next: *rows,
         };
         let random = Random::new(seed, "order");
-        Self { groups: rows.iter().map(deck).collect(), batch_size: settings.batch_size, random }
+        Self {
+            groups: rows.iter().map(deck).collect(),
+            batch_size: settings.batch_size,
+            accumulation: settings.accumulation,
+            random,
+        }
     }
 
     pub(super) fn steps_per_epoch(&self) -> usize {
-        self.groups.iter().map(|group| group.steps).sum()
+        self.groups.iter().map(|group| group.batches).sum::<usize>().div_ceil(self.accumulation)
     }
 
-    /// The next epoch's batches; each belongs to one group, groups alternate at random.
-    pub(super) fn epoch(&mut self) -> Vec<Batch> {
+    /// The next epoch's steps, as the batches that each adds up; a batch belongs to one group, groups alternate at random.
+    pub(super) fn epoch(&mut self) -> Vec<Vec<Batch>> {
         let mut turns: Vec<usize> =
-            self.groups.iter().enumerate().flat_map(|(group, deck)| std::iter::repeat_n(group, deck.steps)).collect();
+            self.groups.iter().enumerate().flat_map(|(group, deck)| std::iter::repeat_n(group, deck.batches)).collect();
         self.random.shuffle(&mut turns);
-        turns.into_iter().map(|group| Batch { group, rows: self.draw(group) }).collect()
+        let batches: Vec<Batch> = turns.into_iter().map(|group| Batch { group, rows: self.draw(group) }).collect();
+        batches.chunks(self.accumulation).map(<[Batch]>::to_vec).collect()
     }
 
     fn draw(&mut self, group: usize) -> Vec<usize> {
@@ -84,7 +91,7 @@ mod tests {
         assert_ne!(first, second);
         for epoch in [first, second] {
             let mut seen: HashMap<usize, Vec<usize>> = HashMap::new();
-            for batch in epoch {
+            for batch in epoch.into_iter().flatten() {
                 assert!(batch.rows.len() <= 4);
                 seen.entry(batch.group).or_default().extend(batch.rows);
             }
@@ -97,10 +104,17 @@ mod tests {
     }
 
     #[test]
+    fn a_step_adds_up_some_batches_and_the_last_one_what_is_left() {
+        let mut sampler = Sampler::new(&[10, 30], &Hyperparameters { accumulation: 4, ..settings(1.0) }, 1);
+        let steps: Vec<usize> = sampler.epoch().iter().map(Vec::len).collect();
+        assert_eq!((steps, sampler.steps_per_epoch()), (vec![4, 4, 3], 3));
+    }
+
+    #[test]
     fn a_low_temperature_evens_the_groups_out() {
         let steps = |temperature| {
             let sampler = Sampler::new(&[40, 360], &settings(temperature), 1);
-            (sampler.groups[0].steps, sampler.groups[1].steps)
+            (sampler.groups[0].batches, sampler.groups[1].batches)
         };
         assert_eq!(steps(1.0), (10, 90));
         assert_eq!(steps(0.5), (25, 75));

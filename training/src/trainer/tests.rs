@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::engine::samples;
+use crate::engine::{ClassBalanced, Focal, Freeze, LossKind, OptimizerKind, ScheduleKind, samples};
 use crate::export::{check_parity, export};
 use crate::run::{Split, Task};
 use crate::source::DataSource;
@@ -59,10 +59,11 @@ fn task(name: &str, data: DataSource) -> Task {
         test: Vec::new(),
         label_names: None,
         split: Split::default(),
+        loss: LossKind::default(),
     }
 }
 
-fn run(directory: &Path) -> TrainingRun {
+pub(super) fn run(directory: &Path) -> TrainingRun {
     let hyperparameters = Hyperparameters {
         epochs: 20,
         batch_size: 16,
@@ -144,7 +145,14 @@ fn a_text_of_two_tasks_is_one_row_with_two_labels() {
 fn a_seed_gives_the_same_run() {
     let directory = tempfile::tempdir().unwrap();
     let mut run = run(directory.path());
-    run.hyperparameters = Hyperparameters { epochs: 2, r_drop: 1.0, weight_average: 0.9, ..run.hyperparameters };
+    run.hyperparameters = Hyperparameters {
+        epochs: 2,
+        r_drop: 1.0,
+        weight_average: 0.9,
+        mixup: 0.4,
+        adversarial: Some(Adversarial::FreeLb(FreeLb { steps: 2, ..FreeLb::default() })),
+        ..run.hyperparameters
+    };
     let mut losses = |seed| {
         run.seed = seed;
         let trained = train(&run, &directory.path().join("staging")).unwrap();
@@ -154,6 +162,61 @@ fn a_seed_gives_the_same_run() {
     let first = losses(5);
     assert_eq!(first, losses(5));
     assert_ne!(first, losses(6));
+}
+
+/// Losses of each epoch, by an earlier version of the engine.
+#[test]
+fn a_run_of_the_default_methods_goes_as_it_went() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = run(directory.path());
+    for (r_drop, weight_average, layer_decay, expected) in
+        [(1.0, 0.99, 1.0, [0.69228, 0.65417, 0.62204]), (0.0, 0.0, 0.8, [0.69386, 0.68291, 0.66665])]
+    {
+        run.hyperparameters = Hyperparameters { epochs: 3, r_drop, weight_average, layer_decay, ..run.hyperparameters };
+        let epochs = train(&run, &directory.path().join("staging")).unwrap().report.epochs;
+        let losses: Vec<f64> = epochs.iter().map(|epoch| epoch.loss).collect();
+        assert!(losses.iter().zip(expected).all(|(loss, expected)| (loss - expected).abs() < 1e-3), "{losses:?}");
+    }
+}
+
+#[test]
+fn other_methods_learn_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = run(directory.path());
+    let accuracies = |run: &TrainingRun| {
+        let report = train(run, &directory.path().join("staging")).unwrap().report;
+        report.tasks.iter().map(|task| task.test.accuracy).collect::<Vec<_>>()
+    };
+    let common = Hyperparameters { r_drop: 0.0, ..run.hyperparameters.clone() };
+    run.hyperparameters = Hyperparameters {
+        optimizer: OptimizerKind::Sgd,
+        nesterov: true,
+        learning_rate: 0.1,
+        schedule: ScheduleKind::OneCycle,
+        warmup: 0.3,
+        accumulation: 2,
+        ..common.clone()
+    };
+    assert!(accuracies(&run).iter().all(|accuracy| *accuracy > 0.9), "{:?}", accuracies(&run));
+    run.hyperparameters = Hyperparameters {
+        optimizer: OptimizerKind::Adafactor,
+        schedule: ScheduleKind::Cosine,
+        mixup: 0.2,
+        adversarial: Some(Adversarial::Fgm(Fgm { epsilon: 0.1 })),
+        ..common
+    };
+    run.tasks[0].loss = LossKind::Focal(Focal::default());
+    run.tasks[1].loss = LossKind::ClassBalanced(ClassBalanced::default());
+    assert!(accuracies(&run).iter().all(|accuracy| *accuracy > 0.9), "{:?}", accuracies(&run));
+}
+
+#[test]
+fn more_frozen_layers_than_there_are_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = run(directory.path());
+    run.hyperparameters.freeze = Freeze::Layers(3);
+    let message = train(&run, &directory.path().join("staging")).err().unwrap().to_string();
+    assert!(message.contains("hyperparameters.freeze") && message.contains("2 layers"), "{message}");
 }
 
 #[test]

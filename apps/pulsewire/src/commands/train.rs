@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use registry::Alias;
-use training::{Hyperparameters, Split, Task, TrainingRun};
+use training::{Hyperparameters, LossKind, Split, Task, TrainingRun};
 
 use crate::cli::Global;
 use crate::exit::UsageError;
@@ -77,7 +77,7 @@ struct FittingArguments {
     /// Rows in a step
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
-    /// AdamW's highest rate
+    /// The highest learning rate
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f64>,
     /// The most tokens of a text
@@ -121,6 +121,7 @@ impl TrainCommand {
             test: self.labelled.of(&self.test),
             label_names: self.labelled.label_names.clone(),
             split: Split::default(),
+            loss: LossKind::default(),
         };
         let (name, base) = (self.model.clone().unwrap_or_default(), self.base.clone());
         Ok(TrainingRun { name, seed: 17, base, tasks: vec![task], hyperparameters: Hyperparameters::default() })

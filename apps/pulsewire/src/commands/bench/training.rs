@@ -11,7 +11,7 @@ use clap::Args;
 use foundation::parts::Part;
 use foundation::progress::{Progress, Unit};
 use serde::{Deserialize, Serialize};
-use training::{DataSource, Hyperparameters, Split, Task, TrainingRun};
+use training::{DataSource, Hyperparameters, LossKind, Split, Task, TrainingRun};
 
 use crate::setup;
 use crate::terminal::{print_json, print_line, table};
@@ -187,6 +187,7 @@ impl Bench<'_> {
             test: vec![held_out],
             label_names: None,
             split: Split::default(),
+            loss: LossKind::default(),
         };
         let name = "bench".to_owned();
         let base = Some(self.base.to_owned());

@@ -1,0 +1,56 @@
+//! One step: the gradients of its batches added up, then the weights moved.
+
+use super::Trainer;
+use super::pass::Pass;
+use super::sampler::Batch;
+use crate::dataset::TaskData;
+use crate::engine::{Objective, Optimizer, Schedule};
+use crate::error::TrainingError;
+use crate::run::TrainingRun;
+
+/// What each task's head makes small.
+pub(super) fn objectives(run: &TrainingRun, data: &[TaskData]) -> Vec<Objective> {
+    let objective = |(task, data): (&crate::run::Task, &TaskData)| {
+        let mut rows = vec![0; data.labels.len()];
+        data.train.iter().for_each(|example| rows[example.label] += 1);
+        Objective {
+            label_smoothing: run.hyperparameters.label_smoothing,
+            r_drop: run.hyperparameters.r_drop,
+            loss: task.loss.build(&rows),
+        }
+    };
+    run.tasks.iter().zip(data).map(objective).collect()
+}
+
+impl Trainer<'_> {
+    /// Takes one step over `batches`, as if they were one. Returns the mean loss of their heads; none if the loss or the
+    /// gradient is not a number.
+    pub(super) fn step(
+        &self,
+        batches: &[Batch],
+        step: usize,
+        schedule: &Schedule,
+        optimizer: &mut Optimizer,
+    ) -> Result<Option<f64>, TrainingError> {
+        let settings = self.settings();
+        let rows: usize = batches.iter().map(|batch| batch.rows.len()).sum();
+        let mut loss = 0.0;
+        for (place, batch) in batches.iter().enumerate() {
+            let share = batch.rows.len() as f64 / rows as f64;
+            let pass = Pass::new(self, batch, (step * settings.accumulation + place) as u64, share);
+            loss += share
+                * match &settings.adversarial {
+                    Some(adversarial) => adversarial.learn(&pass)?,
+                    None => pass.learn_plainly()?,
+                };
+        }
+        if !loss.is_finite() {
+            return Ok(None);
+        }
+        let norm = optimizer.step(&self.model.parameters(), settings.learning_rate * schedule.factor(step));
+        Ok(norm.is_finite().then_some(loss))
+    }
+}
+
+#[cfg(test)]
+mod tests;
