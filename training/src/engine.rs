@@ -30,7 +30,7 @@ pub use checkpoint::{EncoderConfig, Weights};
 pub use classifier::Classifier;
 pub use encoder::{Encoder, Mode, Tokens};
 pub use loss::{Objective, likeliest};
-pub use optimizer::{AdamW, Schedule};
+pub use optimizer::{AdamW, OptimizerState, Schedule};
 pub use packing::PackedBatch;
 pub use parameter::Parameter;
 

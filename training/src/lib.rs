@@ -22,4 +22,4 @@ pub use metrics::{EvaluationReport, LabelMetrics};
 pub use report::{EpochReport, TaskReport, TrainingReport};
 pub use run::{Hyperparameters, Split, Task, TrainingRun};
 pub use source::{DataSource, Encoding, Format};
-pub use trainer::{TrainedModel, train};
+pub use trainer::{Checkpoints, Pace, TrainedModel, train, train_resumably};

@@ -49,6 +49,15 @@ struct State {
     average: Vec<f32>,
 }
 
+/// What an optimiser remembers from step to step, laid open to be kept in a checkpoint or brought back from one.
+#[derive(Debug)]
+pub struct OptimizerState<'a> {
+    /// Steps taken.
+    pub steps: &'a mut i32,
+    /// All the rest, each stretch under a name of its own, in an order that is always the same.
+    pub values: Vec<(String, &'a mut [f32])>,
+}
+
 /// A step's constants for one parameter.
 #[derive(Clone, Copy)]
 struct Update {
@@ -104,6 +113,15 @@ impl AdamW {
             update.apply(parameter, state);
         }
         norm
+    }
+
+    /// What a checkpoint must keep beside the parameters.
+    pub fn state(&mut self) -> OptimizerState<'_> {
+        let stretches = self.states.iter_mut().enumerate().flat_map(|(index, State { first, second, average })| {
+            [("first", first), ("second", second), ("average", average)]
+                .map(|(name, values)| (format!("{name}.{index}"), values.as_mut_slice()))
+        });
+        OptimizerState { steps: &mut self.steps, values: stretches.collect() }
     }
 
     /// Exchanges the weights and their running average; again to go back. Without an average nothing happens.

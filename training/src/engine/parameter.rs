@@ -76,6 +76,16 @@ impl Parameter {
         self.gradient().values.iter().any(|value| *value != 0.0)
     }
 
+    /// For a table: which rows have ever had a gradient.
+    pub(crate) fn met_rows(&self) -> Option<Vec<bool>> {
+        self.gradient().met_rows.clone()
+    }
+
+    /// Brings back which rows have ever had a gradient; for a table alone.
+    pub(crate) fn set_met_rows(&self, rows: Vec<bool>) {
+        self.gradient().met_rows = Some(rows);
+    }
+
     pub(super) fn role(&self) -> Role {
         self.role
     }
@@ -84,11 +94,11 @@ impl Parameter {
         self.depth
     }
 
-    pub(super) fn value(&self) -> RwLockReadGuard<'_, Vec<f32>> {
+    pub(crate) fn value(&self) -> RwLockReadGuard<'_, Vec<f32>> {
         self.value.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn value_mut(&self) -> RwLockWriteGuard<'_, Vec<f32>> {
+    pub(crate) fn value_mut(&self) -> RwLockWriteGuard<'_, Vec<f32>> {
         self.value.write().unwrap_or_else(PoisonError::into_inner)
     }
 

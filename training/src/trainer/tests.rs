@@ -9,6 +9,8 @@ use crate::export::{check_parity, export};
 use crate::run::{Split, Task};
 use crate::source::DataSource;
 
+mod interruption;
+
 const WORDS: [&str; 9] = ["up", "down", "rain", "sun", "and", "the", "shares", "today", "again"];
 
 /// A base encoder's directory: the tiny encoder with a vocabulary of some words.
@@ -174,7 +176,7 @@ fn a_loss_that_is_no_number_stops_the_run() {
     model.save(&run.base.as_ref().unwrap().join("model.safetensors")).unwrap();
     let staging = directory.path().join("staging");
     let error = train(&run, &staging).err().unwrap();
-    assert!(matches!(error, TrainingError::Diverged { step: 1, epoch: 1 }), "{error}");
+    assert!(matches!(error, TrainingError::Diverged { step: 1, epoch: 1, checkpoint: None }), "{error}");
     assert!(!staging.exists(), "a failed run must leave no model");
 }
 
