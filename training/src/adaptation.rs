@@ -208,7 +208,7 @@ impl<'a> Adapter<'a> {
                     let rate = settings.learning_rate * schedule.factor(step);
                     let norm = optimizer.step(&self.model.parameters(), rate);
                     if !(loss + norm).is_finite() {
-                        return Err(TrainingError::Diverged { step: step + 1, epoch });
+                        return Err(TrainingError::Diverged { step: step + 1, epoch, checkpoint: None });
                     }
                     losses += loss;
                 }

@@ -145,15 +145,46 @@ pub enum TrainingError {
         /// What is wrong and what would mend it.
         message: String,
     },
-    /// The loss stopped being a number.
+    /// The loss or its gradient stopped being a number.
     #[error(
-        "the loss is not a number at step {step} (epoch {epoch}); a lower `learning_rate` or `gradient_norm` may help"
+        "the loss or its gradient is not a number at step {step} (epoch {epoch}); a lower `learning_rate` or `gradient_norm` may \
+         help{}",
+        match checkpoint {
+            Some((path, step)) => format!("; the last good checkpoint, of step {step}, is {}", path.display()),
+            None => String::new(),
+        }
     )]
     Diverged {
         /// The optimiser step, from 1.
         step: usize,
         /// The epoch, from 1.
         epoch: usize,
+        /// The last good checkpoint and the steps that it has behind it, if there is one.
+        checkpoint: Option<(PathBuf, usize)>,
+    },
+    /// A checkpoint is damaged, or of another release's making.
+    #[error(
+        "checkpoint {}: {message}; nothing can go on from it: delete it (`pulsewire train --restart` does) to begin anew",
+        path.display()
+    )]
+    UnusableCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// A checkpoint was written by a run that computes something else.
+    #[error(
+        "checkpoint {} is another run's: {} differ; give those back to go on from it, or delete it (`pulsewire train --restart` \
+         does) to begin anew",
+        path.display(),
+        differing.join(", ")
+    )]
+    AnotherRunsCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// What the two runs differ in.
+        differing: Vec<String>,
     },
     /// A tensor operation failed.
     #[error("tensor operation failed")]
@@ -189,9 +220,10 @@ impl Failure for TrainingError {
     fn kind(&self) -> FailureKind {
         match self {
             Self::Configuration(error) => error.kind(),
-            Self::UnknownFormat { .. } | Self::MissingColumn { .. } | Self::MissingHead { .. } => {
-                FailureKind::Configuration
-            }
+            Self::UnknownFormat { .. }
+            | Self::MissingColumn { .. }
+            | Self::MissingHead { .. }
+            | Self::AnotherRunsCheckpoint { .. } => FailureKind::Configuration,
             Self::Row { .. }
             | Self::UnknownLabel { .. }
             | Self::LookAlikeLabels { .. }
@@ -200,7 +232,10 @@ impl Failure for TrainingError {
             | Self::OneClass { .. }
             | Self::NoRows
             | Self::Unreadable { .. } => FailureKind::Input,
-            Self::Parquet { .. } | Self::BaseEncoder { .. } | Self::NotProbabilities { .. } => FailureKind::Corrupt,
+            Self::Parquet { .. }
+            | Self::BaseEncoder { .. }
+            | Self::UnusableCheckpoint { .. }
+            | Self::NotProbabilities { .. } => FailureKind::Corrupt,
             Self::Inference(error) => error.kind(),
             Self::Parts(error) => error.kind(),
             Self::Unwritable { .. } | Self::Diverged { .. } | Self::Engine(_) => FailureKind::Internal,

@@ -28,4 +28,4 @@ pub use metrics::{EvaluationReport, LabelMetrics};
 pub use report::{EpochReport, TaskReport, TrainingReport};
 pub use run::{Hyperparameters, Split, Task, TrainingRun};
 pub use source::{DataSource, Encoding, Format};
-pub use trainer::{Adversarial, Fgm, FreeLb, Pgd, TrainedModel, train};
+pub use trainer::{Adversarial, Checkpoints, Fgm, FreeLb, Pace, Pgd, TrainedModel, train, train_resumably};

@@ -44,6 +44,10 @@ pub struct TrainingRun {
     /// fetched where it is not set.
     #[serde(default)]
     pub base: Option<PathBuf>,
+    /// A folder for TensorBoard's event files: losses and rates of each step, and the validation side of each epoch. None are
+    /// written where it is not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tensorboard: Option<PathBuf>,
     /// What is learned: each task becomes a head.
     pub tasks: Vec<Task>,
     /// How it is learned.
@@ -106,7 +110,7 @@ impl TrainingRun {
     /// Takes every relative path from `directory`.
     pub fn resolve_paths(&mut self, directory: &Path) {
         let resolve = |path: &mut PathBuf| *path = directory.join(&*path);
-        self.base.iter_mut().for_each(resolve);
+        self.base.iter_mut().chain(&mut self.tensorboard).for_each(resolve);
         for task in &mut self.tasks {
             task.label_names.iter_mut().for_each(resolve);
             let sources = task.data.iter_mut().chain(&mut task.validation).chain(&mut task.test);

@@ -1,6 +1,9 @@
 //! One training run, from files to a staging directory.
 
 mod adversary;
+mod checkpoint;
+mod curves;
+mod fit;
 mod groups;
 mod mixup;
 mod pass;
@@ -18,13 +21,15 @@ use foundation::progress::{Progress, Unit};
 use inference::TextTokenizer;
 
 use crate::dataset::{Example, TaskData};
-use crate::engine::{Classifier, EncoderConfig, Mode, Objective, Optimizer, PackedBatch, Schedule, Weights, likeliest};
+use crate::engine::{Classifier, EncoderConfig, Mode, Objective, PackedBatch, Weights, likeliest};
 use crate::error::TrainingError;
 use crate::metrics::EvaluationReport;
-use crate::report::{EpochReport, REPORT_VERSION, TaskReport, TrainingReport};
+use crate::report::{REPORT_VERSION, TaskReport, TrainingReport};
 use crate::run::{Hyperparameters, TrainingRun};
+use checkpoint::Keeper;
 
 pub use adversary::{Adversarial, Fgm, FreeLb, Pgd};
+pub use checkpoint::{Checkpoints, Pace};
 pub use trained::TrainedModel;
 
 /// Rows that are measured together.
@@ -33,6 +38,28 @@ const EVALUATION_ROWS: usize = 64;
 /// Trains what `run` asks for and writes the weights into the directory `staging`, which is made if it is not
 /// there. Everything about the data is checked before the first step; a loss that is not a number stops the run.
 pub fn train(run: &TrainingRun, staging: &Path) -> Result<TrainedModel, TrainingError> {
+    train_keeping(run, staging, None)
+}
+
+/// The same with a checkpoint now and then, from which the run goes on if it was interrupted: on one machine it ends with the
+/// same weights and the same report, times aside, as if it had not been. The last checkpoint is left to the caller.
+///
+/// # Errors
+///
+/// Those of [`train`], and a checkpoint that is damaged or belongs to another run.
+pub fn train_resumably(
+    run: &TrainingRun,
+    staging: &Path,
+    checkpoints: &Checkpoints,
+) -> Result<TrainedModel, TrainingError> {
+    train_keeping(run, staging, Some(checkpoints))
+}
+
+fn train_keeping(
+    run: &TrainingRun,
+    staging: &Path,
+    checkpoints: Option<&Checkpoints>,
+) -> Result<TrainedModel, TrainingError> {
     run.validate()?;
     let started = Instant::now();
     let base = match &run.base {
@@ -40,23 +67,28 @@ pub fn train(run: &TrainingRun, staging: &Path) -> Result<TrainedModel, Training
         None => Part::BaseEncoder.locate()?,
     };
     let data = TaskData::load(&run.tasks, run.seed)?;
-    let mut trainer = Trainer::new(run, &base, &data)?;
-    let history = trainer.fit()?;
+    let digests: Vec<&str> = data.iter().map(|task| task.digest.as_str()).collect();
+    let data_digest = foundation::digest::sha256(digests.join("\n").as_bytes());
+    let keeper = match checkpoints {
+        Some(checkpoints) => Some(Keeper::new(checkpoints, checkpoint::identity(run, &base, &data_digest)?, started)),
+        None => None,
+    };
+    let trainer = Trainer::new(run, &base, &data)?;
+    let history = trainer.fit(keeper)?;
     let validation = history.validation.into_iter().enumerate();
     let tasks = validation.map(|(task, report)| trainer.task_report(task, report)).collect::<Result<Vec<_>, _>>()?;
-    let digests: Vec<&str> = data.iter().map(|task| task.digest.as_str()).collect();
     let report = TrainingReport {
         version: REPORT_VERSION,
         name: run.name.clone(),
         base: crate::directory::base_name(&base),
         seed: run.seed,
         hyperparameters: run.hyperparameters.clone(),
-        data_digest: foundation::digest::sha256(digests.join("\n").as_bytes()),
+        data_digest,
         tasks,
         samples_per_second: history.rows as f64 / history.step_seconds.max(1e-9),
         epochs: history.epochs,
         best_epoch: history.best_epoch,
-        seconds: started.elapsed().as_secs_f64(),
+        seconds: history.earlier_seconds + started.elapsed().as_secs_f64(),
     };
     staging::write(staging, &base, &trainer.config, &trainer.model, &report)?;
     let Trainer { model, tokenizer, .. } = trainer;
@@ -79,16 +111,6 @@ struct Sample {
 struct Samples {
     validation: Vec<Sample>,
     test: Vec<Sample>,
-}
-
-/// How the fitting went.
-struct History {
-    epochs: Vec<EpochReport>,
-    best_epoch: usize,
-    /// Each task's validation side in the epoch that is kept.
-    validation: Vec<EvaluationReport>,
-    rows: usize,
-    step_seconds: f64,
 }
 
 struct Trainer<'a> {
@@ -137,71 +159,6 @@ impl<'a> Trainer<'a> {
 
     fn settings(&self) -> &'a Hyperparameters {
         &self.run.hyperparameters
-    }
-
-    /// Runs epochs until they end or stop helping, and leaves one epoch's weights in the model: the best one's if they stopped
-    /// helping, else the last one's, whose rate has fallen to zero. On a few hundred rows, validation tells single epochs of a
-    /// rate that is still high apart by chance (Mosbach and others, "On the Stability of Fine-tuning BERT", 2021).
-    fn fit(&mut self) -> Result<History, TrainingError> {
-        let settings = self.settings();
-        let sizes: Vec<usize> = self.groups.iter().map(|group| group.rows.len()).collect();
-        let mut sampler = sampler::Sampler::new(&sizes, settings, self.run.seed);
-        let steps_per_epoch = sampler.steps_per_epoch();
-        let total = steps_per_epoch * settings.epochs;
-        let warmup = (total as f64 * settings.warmup).round() as usize;
-        let schedule = Schedule { kind: settings.schedule, warmup, total };
-        let rows_per_step = settings.batch_size * settings.accumulation;
-        let mut optimizer = Optimizer::new(&self.model.parameters(), settings);
-        let progress = Progress::start(
-            format!("training {}", self.run.name),
-            Some((total * rows_per_step) as u64),
-            Unit::Items("rows"),
-        );
-
-        let mut history =
-            History { epochs: Vec::new(), best_epoch: 0, validation: Vec::new(), rows: 0, step_seconds: 0.0 };
-        let mut best: Option<(f64, Vec<Vec<f32>>)> = None;
-        let mut step = 0;
-        for epoch in 1..=settings.epochs {
-            let (started, mut losses) = (Instant::now(), 0.0);
-            for batches in sampler.epoch() {
-                let loss = self.step(&batches, step, &schedule, &mut optimizer)?;
-                let Some(loss) = loss else { return Err(TrainingError::Diverged { step: step + 1, epoch }) };
-                losses += loss;
-                step += 1;
-                history.rows += batches.iter().map(|batch| batch.rows.len()).sum::<usize>();
-                progress
-                    .note(format!("epoch {epoch}, loss {:.3}", losses / (step - (epoch - 1) * steps_per_epoch) as f64));
-                progress.advance(rows_per_step as u64);
-            }
-            let seconds = started.elapsed().as_secs_f64();
-            history.step_seconds += seconds;
-
-            optimizer.exchange_average(&self.model.parameters());
-            let validation = (0..self.data.len())
-                .map(|task| self.measure(task, &self.samples[task].validation))
-                .collect::<Result<Vec<_>, _>>()?;
-            let validation_macro_f1: Vec<f64> = validation.iter().map(|report| report.macro_f1).collect();
-            let score = validation_macro_f1.iter().sum::<f64>() / validation_macro_f1.len() as f64;
-            let report = EpochReport { epoch, loss: losses / steps_per_epoch as f64, validation_macro_f1, seconds };
-            tracing::info!("epoch {epoch}: loss {:.4}, validation macro F1 {:.4}, {seconds:.0} s", report.loss, score);
-            history.epochs.push(report);
-            let is_last = epoch == settings.epochs;
-            if is_last || best.as_ref().is_none_or(|(highest, _)| score > *highest) {
-                best = Some((score, self.model.snapshot()));
-                history.best_epoch = epoch;
-                history.validation = validation;
-            }
-            optimizer.exchange_average(&self.model.parameters());
-            if epoch - history.best_epoch >= settings.patience {
-                break;
-            }
-        }
-        progress.finish();
-        if let Some((_, weights)) = best {
-            self.model.restore(weights);
-        }
-        Ok(history)
     }
 
     fn measure(&self, task: usize, samples: &[Sample]) -> Result<EvaluationReport, TrainingError> {

@@ -11,6 +11,7 @@ mod settings;
 mod setup;
 mod store_process;
 mod terminal;
+mod training_folder;
 
 use std::process::ExitCode;
 

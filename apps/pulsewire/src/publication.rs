@@ -1,16 +1,24 @@
 //! From a training run to a version in the registry: train, export, prove, publish, promote. Shared by `train` and `demo`.
 
-use std::fs;
-
 use anyhow::Context as _;
 use registry::{Alias, ManifestDraft, ModelName, Registry, Version};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use training::export::{ParityReport, check_parity, export};
-use training::{TrainingReport, TrainingRun, train};
+use training::{Checkpoints, Pace, TrainingReport, TrainingRun, train_resumably};
 
-/// Staging folders in the registry's root begin so; no model's name does.
-const STAGING: &str = ".training-";
+use crate::training_folder::TrainingFolder;
+
+/// How a run is trained and published.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PublicationOptions {
+    /// Make the version champion even if there is one.
+    pub(crate) promote: bool,
+    /// Begin anew even if the same run was interrupted and could go on.
+    pub(crate) restart: bool,
+    /// How often a checkpoint is written.
+    pub(crate) pace: Pace,
+}
 
 /// A trained model in the registry.
 #[derive(Debug, Clone, Serialize)]
@@ -27,28 +35,29 @@ pub(crate) struct Publication {
     pub(crate) report: TrainingReport,
 }
 
-/// Trains, and publishes what agrees with the trainer in every back end.
+/// Trains, and publishes what agrees with the trainer in every back end. The same run that was interrupted goes on where it was.
 ///
 /// The version becomes champion where there is none, or with `promote`; else it is the challenger. Blocks for as long as
 /// training takes.
-pub(crate) fn train_and_publish(run: &TrainingRun, registry: &Registry, promote: bool) -> anyhow::Result<Publication> {
+pub(crate) fn train_and_publish(
+    run: &TrainingRun,
+    registry: &Registry,
+    options: &PublicationOptions,
+) -> anyhow::Result<Publication> {
     // Before hours of training rather than after.
     let model: ModelName = run.name.parse()?;
-    let root = registry.root();
-    fs::create_dir_all(root).with_context(|| format!("cannot create the registry {}", root.display()))?;
-    let folder = tempfile::Builder::new()
-        .prefix(STAGING)
-        .tempdir_in(root)
-        .with_context(|| format!("cannot write into the registry {}", root.display()))?;
-    let trained = train(run, &folder.path().join("model"))?;
+    let folder = TrainingFolder::claim(registry.root(), run, options.restart)?;
+    let checkpoints = Checkpoints { path: folder.checkpoint(), pace: options.pace };
+    let trained = train_resumably(run, &folder.model(), &checkpoints)?;
     export(&trained.staging)?;
     let sample: Vec<&str> = trained.sample.iter().map(String::as_str).collect();
     let reference = trained.logits(&sample)?;
     let parity = check_parity(&trained.staging, &|_| reference.clone(), &sample)?;
     let version = registry.publish(&model, &trained.staging, draft(run, &trained.report, &parity)?)?;
     let first = registry.current(&model, Alias::Champion)?.is_none();
-    let alias = if promote || first { Alias::Champion } else { Alias::Challenger };
+    let alias = if options.promote || first { Alias::Champion } else { Alias::Challenger };
     registry.promote(&model, version, alias)?;
+    folder.finish();
     Ok(Publication { model, version, alias, parity, report: trained.report })
 }
 

@@ -34,6 +34,8 @@ pub struct Progress {
     unit: Unit,
     last_log: Option<Mutex<Instant>>,
     started: Instant,
+    /// What was done before this began.
+    earlier: u64,
 }
 
 impl Progress {
@@ -44,7 +46,16 @@ impl Progress {
         let target = if terminal { ProgressDrawTarget::stderr_with_hz(8) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(total, target).with_style(style(total.is_some(), unit));
         bar.set_prefix(title.clone());
-        Self { bar, title, unit, last_log: (!terminal).then(|| Mutex::new(Instant::now())), started: Instant::now() }
+        let last_log = (!terminal).then(|| Mutex::new(Instant::now()));
+        Self { bar, title, unit, last_log, started: Instant::now(), earlier: 0 }
+    }
+
+    /// Begins at what an earlier try has done, which counts for the total and not for the rate.
+    pub fn begin_at(mut self, done: u64) -> Self {
+        self.bar.set_position(done);
+        self.bar.reset_eta();
+        self.earlier = done;
+        self
     }
 
     /// Adds to what is done.
@@ -78,7 +89,7 @@ impl Progress {
     /// Ends the work and logs what was done in which time.
     pub fn finish(self) {
         let seconds = self.started.elapsed().as_secs_f64();
-        let done = self.bar.position();
+        let done = self.bar.position().saturating_sub(self.earlier);
         self.bar.finish_and_clear();
         let rate = done as f64 / seconds.max(1e-9);
         match self.unit {
@@ -99,9 +110,9 @@ impl Progress {
             Unit::Bytes => "bytes",
             Unit::Items(name) => name,
         };
-        let rate = done as f64 / self.started.elapsed().as_secs_f64().max(1e-9);
+        let rate = done.saturating_sub(self.earlier) as f64 / self.started.elapsed().as_secs_f64().max(1e-9);
         match self.bar.length() {
-            Some(total) if done > 0 => {
+            Some(total) if rate > 0.0 => {
                 let left = total.saturating_sub(done) as f64 / rate;
                 tracing::info!(
                     "{}: {done} of {total} {name}, {rate:.0}/s, {left:.0} s left {}",

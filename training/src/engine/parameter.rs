@@ -87,11 +87,11 @@ impl Parameter {
         self.depth
     }
 
-    pub(super) fn value(&self) -> RwLockReadGuard<'_, Vec<f32>> {
+    pub(crate) fn value(&self) -> RwLockReadGuard<'_, Vec<f32>> {
         self.value.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn value_mut(&self) -> RwLockWriteGuard<'_, Vec<f32>> {
+    pub(crate) fn value_mut(&self) -> RwLockWriteGuard<'_, Vec<f32>> {
         self.value.write().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -9,6 +9,8 @@ use crate::export::{check_parity, export};
 use crate::run::{Split, Task};
 use crate::source::DataSource;
 
+mod interruption;
+
 pub(crate) const WORDS: [&str; 9] = ["up", "down", "rain", "sun", "and", "the", "shares", "today", "again"];
 
 /// A base encoder's directory: the tiny encoder with a vocabulary of some words.
@@ -77,6 +79,7 @@ pub(super) fn run(directory: &Path) -> TrainingRun {
         name: "weather".to_owned(),
         seed: 3,
         base: Some(base(directory)),
+        tensorboard: None,
         tasks: vec![task("tone", file(directory, ["up", "down"])), task("sky", file(directory, ["rain", "sun"]))],
         hyperparameters,
     }
@@ -85,8 +88,14 @@ pub(super) fn run(directory: &Path) -> TrainingRun {
 #[test]
 fn two_heads_learn_and_leave_a_model_directory() {
     let directory = tempfile::tempdir().unwrap();
-    let run = run(directory.path());
+    let mut run = run(directory.path());
+    run.tensorboard = Some(directory.path().join("curves"));
     let trained = train(&run, &directory.path().join("staging")).unwrap();
+    let curves = std::fs::read_dir(directory.path().join("curves/weather-3")).unwrap().next().unwrap().unwrap();
+    let curves = String::from_utf8_lossy(&std::fs::read(curves.path()).unwrap()).into_owned();
+    let steps: usize = trained.report.epochs.len() * 36;
+    assert_eq!(curves.matches("train/loss").count(), steps);
+    assert_eq!(curves.matches("validation/sky macro_f1").count(), trained.report.epochs.len());
     for task in &trained.report.tasks {
         assert!(task.test.accuracy > 0.9, "{}", trained.report);
     }
@@ -240,7 +249,7 @@ fn a_loss_that_is_no_number_stops_the_run() {
     model.save(&run.base.as_ref().unwrap().join("model.safetensors")).unwrap();
     let staging = directory.path().join("staging");
     let error = train(&run, &staging).err().unwrap();
-    assert!(matches!(error, TrainingError::Diverged { step: 1, epoch: 1 }), "{error}");
+    assert!(matches!(error, TrainingError::Diverged { step: 1, epoch: 1, checkpoint: None }), "{error}");
     assert!(!staging.exists(), "a failed run must leave no model");
 }
 

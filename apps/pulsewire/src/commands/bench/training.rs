@@ -191,7 +191,14 @@ impl Bench<'_> {
         };
         let name = "bench".to_owned();
         let base = Some(self.base.to_owned());
-        let run = TrainingRun { name, seed: 17, base, tasks: vec![task], hyperparameters: self.settings() };
+        let run = TrainingRun {
+            name,
+            seed: 17,
+            base,
+            tensorboard: None,
+            tasks: vec![task],
+            hyperparameters: self.settings(),
+        };
         let path = self.file("run.toml");
         std::fs::write(&path, toml::to_string(&run)?).with_context(|| format!("cannot write {}", path.display()))
     }

@@ -23,7 +23,7 @@ use training::TrainingReport;
 use super::plan::{ModelPlan, Plan, TEXT_COLUMN, TIME_COLUMN};
 use super::report::{DemoReport, Stored};
 use super::screen::AboveBar;
-use crate::publication::train_and_publish;
+use crate::publication::{PublicationOptions, train_and_publish};
 use crate::store_process::StoreProcess;
 use crate::terminal;
 
@@ -87,7 +87,8 @@ fn model(plan: &Plan) -> anyhow::Result<(ModelConfig, Option<TrainingReport>)> {
         ModelPlan::Use(model) => Ok((model.clone(), None)),
         ModelPlan::Train(run) => {
             let registry = Registry::open(plan.registry());
-            let published = tokio::task::block_in_place(|| train_and_publish(run, &registry, true))?;
+            let options = PublicationOptions { promote: true, ..PublicationOptions::default() };
+            let published = tokio::task::block_in_place(|| train_and_publish(run, &registry, &options))?;
             let model = ModelConfig { name: run.name.clone(), registry: plan.registry(), ..ModelConfig::default() };
             Ok((model, Some(published.report)))
         }

@@ -1,0 +1,168 @@
+//! The loop over epochs and steps, and all that changes while it runs.
+
+use std::time::Instant;
+
+use foundation::progress::{Progress, Unit};
+use serde::{Deserialize, Serialize};
+
+use super::Trainer;
+use super::checkpoint::Keeper;
+use super::curves::Curves;
+use super::sampler::{Batch, Sampler};
+use crate::engine::{Optimizer, Schedule};
+use crate::error::TrainingError;
+use crate::metrics::EvaluationReport;
+use crate::report::EpochReport;
+
+/// How the fitting went.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct History {
+    pub(super) epochs: Vec<EpochReport>,
+    pub(super) best_epoch: usize,
+    /// Each task's validation side in the epoch that is kept.
+    pub(super) validation: Vec<EvaluationReport>,
+    pub(super) rows: usize,
+    pub(super) step_seconds: f64,
+    /// The time that the run had taken when it was interrupted, as far as it goes on from there.
+    pub(super) earlier_seconds: f64,
+}
+
+/// How far the fitting is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Place {
+    /// Steps taken, in all epochs together.
+    pub(super) step: usize,
+    /// The losses of this epoch's steps, added up.
+    pub(super) losses: f64,
+    /// The time that this epoch's steps took.
+    pub(super) seconds: f64,
+    /// The score of the weights that are kept.
+    pub(super) best_score: f64,
+    /// The time that the run had taken at its last checkpoint.
+    pub(super) run_seconds: f64,
+    pub(super) history: History,
+}
+
+/// Everything that the next step depends on beside the run and the model's parameters: what a checkpoint keeps.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) optimizer: Optimizer,
+    pub(super) place: Place,
+    /// The weights of the best epoch; empty before the first one has ended.
+    pub(super) best: Vec<Vec<f32>>,
+}
+
+impl State {
+    fn new(optimizer: Optimizer) -> Self {
+        let (best_score, history) = (f64::NEG_INFINITY, History::default());
+        let place = Place { step: 0, losses: 0.0, seconds: 0.0, best_score, run_seconds: 0.0, history };
+        Self { optimizer, place, best: Vec::new() }
+    }
+}
+
+/// A fitting that runs.
+struct Fit<'t, 'a> {
+    trainer: &'t Trainer<'a>,
+    schedule: Schedule,
+    state: State,
+    keeper: Option<Keeper<'t>>,
+    curves: Curves,
+    progress: Progress,
+}
+
+impl Trainer<'_> {
+    /// Runs epochs until they end or stop helping, and leaves one epoch's weights in the model: the best one's if they stopped
+    /// helping, else the last one's, whose rate has fallen to zero. On a few hundred rows, validation tells single epochs of a
+    /// rate that is still high apart by chance (Mosbach and others, "On the Stability of Fine-tuning BERT", 2021).
+    ///
+    /// Goes on from the keeper's checkpoint if there is one; what comes out is the same.
+    pub(super) fn fit(&self, mut keeper: Option<Keeper<'_>>) -> Result<History, TrainingError> {
+        let settings = self.settings();
+        let sizes: Vec<usize> = self.groups.iter().map(|group| group.rows.len()).collect();
+        let mut sampler = Sampler::new(&sizes, settings, self.run.seed);
+        let total = sampler.steps_per_epoch() * settings.epochs;
+        let warmup = (total as f64 * settings.warmup).round() as usize;
+        let schedule = Schedule { kind: settings.schedule, warmup, total };
+        let rows_per_step = settings.batch_size * settings.accumulation;
+        let mut state = State::new(Optimizer::new(&self.model.parameters(), settings));
+        if let Some(keeper) = &mut keeper
+            && keeper.load(&self.model, &mut state)?
+        {
+            let (name, step) = (&self.run.name, state.place.step);
+            tracing::info!("training {name} goes on after step {step} of {total}, from {}", keeper.path().display());
+        }
+        let title = format!("training {}", self.run.name);
+        let progress = Progress::start(title, Some((total * rows_per_step) as u64), Unit::Items("rows"))
+            .begin_at((state.place.step * rows_per_step) as u64);
+        let curves = Curves::start(self.run)?;
+        let mut fit = Fit { trainer: self, schedule, state, keeper, curves, progress };
+        for epoch in 1..=settings.epochs {
+            // Drawn for epochs that are over, too: so the sampler, which depends on the seed alone, stands where it stood.
+            let steps = sampler.epoch();
+            if epoch <= fit.state.place.history.epochs.len() {
+                continue;
+            }
+            fit.learn(epoch, &steps)?;
+            fit.validate(epoch, steps.len())?;
+            if epoch - fit.state.place.history.best_epoch >= settings.patience {
+                break;
+            }
+        }
+        fit.progress.finish();
+        self.model.restore(fit.state.best);
+        Ok(fit.state.place.history)
+    }
+}
+
+impl Fit<'_, '_> {
+    /// Takes those of an epoch's steps that are not taken yet.
+    fn learn(&mut self, epoch: usize, steps: &[Vec<Batch>]) -> Result<(), TrainingError> {
+        let first = (epoch - 1) * steps.len();
+        let settings = self.trainer.settings();
+        for batches in &steps[self.state.place.step - first..] {
+            let started = Instant::now();
+            let step = self.state.place.step;
+            let Some(loss) = self.trainer.step(batches, step, &self.schedule, &mut self.state.optimizer)? else {
+                let checkpoint = self.keeper.as_ref().and_then(Keeper::last);
+                return Err(TrainingError::Diverged { step: step + 1, epoch, checkpoint });
+            };
+            self.curves.step(step, loss, settings.learning_rate * self.schedule.factor(step));
+            let place = &mut self.state.place;
+            place.step += 1;
+            place.losses += loss;
+            place.seconds += started.elapsed().as_secs_f64();
+            place.history.rows += batches.iter().map(|batch| batch.rows.len()).sum::<usize>();
+            self.progress.note(format!("epoch {epoch}, loss {:.3}", place.losses / (place.step - first) as f64));
+            self.progress.advance((settings.batch_size * settings.accumulation) as u64);
+            if let Some(keeper) = &mut self.keeper {
+                keeper.after_step(&self.trainer.model, &mut self.state);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends an epoch: measures its weights, or their running average, and keeps them if they are to be kept.
+    fn validate(&mut self, epoch: usize, steps: usize) -> Result<(), TrainingError> {
+        let (trainer, State { optimizer, place, best }) = (self.trainer, &mut self.state);
+        optimizer.exchange_average(&trainer.model.parameters());
+        let validation = (0..trainer.data.len())
+            .map(|task| trainer.measure(task, &trainer.samples[task].validation))
+            .collect::<Result<Vec<_>, _>>()?;
+        let validation_macro_f1: Vec<f64> = validation.iter().map(|report| report.macro_f1).collect();
+        let score = validation_macro_f1.iter().sum::<f64>() / validation_macro_f1.len() as f64;
+        let (loss, seconds) = (place.losses / steps as f64, place.seconds);
+        (place.losses, place.seconds) = (0.0, 0.0);
+        self.curves.epoch(place.step, &validation);
+        tracing::info!("epoch {epoch}: loss {loss:.4}, validation macro F1 {score:.4}, {seconds:.0} s");
+        place.history.step_seconds += seconds;
+        place.history.epochs.push(EpochReport { epoch, loss, validation_macro_f1, seconds });
+        if epoch == trainer.settings().epochs || best.is_empty() || score > place.best_score {
+            *best = trainer.model.snapshot();
+            place.best_score = score;
+            place.history.best_epoch = epoch;
+            place.history.validation = validation;
+        }
+        optimizer.exchange_average(&trainer.model.parameters());
+        Ok(())
+    }
+}
