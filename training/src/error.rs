@@ -117,6 +117,14 @@ pub enum TrainingError {
         /// What is needed.
         minimum: usize,
     },
+    /// A split gives a side nothing, or leaves a label nothing to learn from.
+    #[error("task {task:?}: {message}")]
+    Split {
+        /// The task.
+        task: String,
+        /// What is wrong and what would mend it.
+        message: String,
+    },
     /// There is nothing to tell apart.
     #[error("task {task:?}: {} in {files}; a classifier needs at least two labels", match label { Some(label) => format!("the only label is {label:?}"), None => "there is no usable row".to_owned() })]
     OneClass {
@@ -186,6 +194,7 @@ impl Failure for TrainingError {
             | Self::UnknownLabel { .. }
             | Self::LookAlikeLabels { .. }
             | Self::TooFewRows { .. }
+            | Self::Split { .. }
             | Self::OneClass { .. }
             | Self::NoRows
             | Self::Unreadable { .. } => FailureKind::Input,

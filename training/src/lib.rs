@@ -20,6 +20,6 @@ pub use error::{Location, TrainingError};
 pub use evaluation::{Evaluation, predict};
 pub use metrics::{EvaluationReport, LabelMetrics};
 pub use report::{EpochReport, TaskReport, TrainingReport};
-pub use run::{Hyperparameters, Split, Task, TrainingRun};
+pub use run::{Hyperparameters, Split, SplitBy, Task, TrainingRun};
 pub use source::{DataSource, Encoding, Format};
 pub use trainer::{TrainedModel, train};

@@ -1,5 +1,7 @@
 //! What a training run is asked to do: one TOML file.
 
+mod split;
+
 use std::path::{Path, PathBuf};
 
 use foundation::configuration::{ConfigurationError, parse_toml};
@@ -7,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TrainingError;
 use crate::source::DataSource;
+
+pub use split::{Split, SplitBy};
 
 /// A training run: a base encoder, one head for each task, and how to train them.
 ///
@@ -23,6 +27,7 @@ use crate::source::DataSource;
 /// label_names = "labels.csv"
 /// data = [{ path = "train_data.csv" }]
 /// test = [{ path = "valid_data.csv" }]
+/// split = { by = "group", column = "user" }
 ///
 /// [hyperparameters]
 /// epochs = 4
@@ -66,22 +71,6 @@ pub struct Task {
     /// What is cut from `data` where there are no files of its own.
     #[serde(default)]
     pub split: Split,
-}
-
-/// The shares of rows that are held out.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Split {
-    /// The share that chooses the best epoch.
-    pub validation: f64,
-    /// The share that is reported at the end, and looked at only then.
-    pub test: f64,
-}
-
-impl Default for Split {
-    fn default() -> Self {
-        Self { validation: 0.15, test: 0.15 }
-    }
 }
 
 /// How the weights are fitted. The defaults suit a MiniLM-sized encoder and some thousand short texts.
@@ -178,7 +167,7 @@ impl TrainingRun {
             if task.data.is_empty() {
                 return invalid(format!("tasks[{index}].data"), "at least one file is needed");
             }
-            let Split { validation, test } = task.split;
+            let Split { validation, test, .. } = task.split;
             if !(validation > 0.0 && test > 0.0 && validation + test <= 0.8) {
                 return invalid(format!("tasks[{index}].split"), "shares must be above 0 and at most 0.8 together");
             }
@@ -245,6 +234,7 @@ mod tests {
         check("[hyperparameters]\nepoch = 3\n", ":6:1: ");
         check("colour = 1\n", "colour");
         check("split = { validation = 0.5, test = 0.5 }\n", "tasks[0].split");
+        check("split = { by = \"group\" }\n", ":5:9: ");
         check("[hyperparameters]\nlearning_rate = -1.0\n", "hyperparameters.learning_rate");
         check("[hyperparameters]\ndropout = nan\n", "hyperparameters.dropout");
         check("[[tasks]]\nname = \"sentiment\"\ndata = [{ path = \"b.csv\" }]\n", "tasks[1].name");

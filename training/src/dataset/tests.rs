@@ -1,6 +1,8 @@
 use std::collections::HashSet;
 
 use super::*;
+use crate::run::{Split, SplitBy};
+use crate::source::DataSource;
 
 fn write(directory: &tempfile::TempDir, name: &str, content: &str) -> DataSource {
     let path = directory.path().join(name);
@@ -51,6 +53,19 @@ fn the_split_is_stratified_complete_and_decided_by_the_seed() {
     assert_eq!(all.map(|example| &example.text).collect::<HashSet<_>>().len(), 240);
     assert_eq!(load_task(&task, 1).unwrap().digest, data.digest);
     assert_ne!(load_task(&task, 2).unwrap().test, data.test);
+}
+
+#[test]
+fn a_seed_splits_as_it_always_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let content = format!("text,label\n{}{}{}", rows("up", 200), rows("down", 40), rows("flat", 33));
+    let task = task(write(&directory, "data.csv", &content));
+    for (seed, digest) in [
+        (1, "bd0a168c713d7710057f46366558e77f5f0eccb5b9343d0ea337cbd728ea55c0"),
+        (17, "82bc889265a550ec49a48132a6a06b48ed0a11c03cb7144060516885560bd0e9"),
+    ] {
+        assert_eq!(load_task(&task, seed).unwrap().digest, digest);
+    }
 }
 
 #[test]
@@ -153,6 +168,8 @@ fn a_text_of_two_tasks_falls_on_one_side() {
     let texts = |rows: &[Example]| rows.iter().map(|row| row.text.clone()).collect::<HashSet<_>>();
     let sides = |data: &TaskData| [texts(&data.train), texts(&data.validation), texts(&data.test)];
     assert_eq!(sides(&data[0]), sides(&data[1]));
+    let digest = "f6632883b57c677504d0a8064449f0f4e535754c07a5a141230e4c02e625d84f";
+    assert_eq!(data[1].digest, digest, "runs of two tasks split as they always have");
     // A third task that has a test file of its own takes nothing from the others' held-out rows, nor gives any.
     let own = "text,topic\ntext 5,c\ntext 7,b\n";
     let third = Task {
@@ -164,4 +181,22 @@ fn a_text_of_two_tasks_falls_on_one_side() {
     assert!(!seen.contains("text 5") && !seen.contains("text 7"));
     assert!(texts(&data[1].train).is_disjoint(&texts(&data[0].test)));
     assert_eq!(data[1].cleaning.repeats_of_held_out, 2 + data[0].test.len());
+}
+
+#[test]
+fn a_split_reads_its_column_of_the_data_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let line = |number: usize| format!("text {number},{},2024-01-{:02}\n", ["up", "down"][number % 2], number + 1);
+    let content: String = std::iter::once("text,label,day\n".to_owned()).chain((0..30).map(line)).collect();
+    let mut task = task(write(&directory, "data.csv", &content));
+    task.split = Split { by: SplitBy::Time { column: "day".to_owned() }, validation: 0.1, test: 0.1 };
+    let data = load_task(&task, 1).unwrap();
+    assert_eq!(data.test.iter().map(|row| row.text.as_str()).collect::<Vec<_>>(), ["text 27", "text 28", "text 29"]);
+    // A test file needs no such column, and leaves the newest rows to the validation side.
+    task.test = vec![write(&directory, "test.csv", "text,label\nnew,down\n")];
+    let data = load_task(&task, 1).unwrap();
+    assert_eq!((data.test.len(), data.validation[2].text.as_str()), (1, "text 29"));
+    task.split.by = SplitBy::Group { column: "author".to_owned() };
+    let message = load_task(&task, 1).unwrap_err().to_string();
+    assert!(message.contains("data.csv") && message.contains("no column \"author\""), "{message}");
 }

@@ -28,6 +28,7 @@ A run's file:
   [[tasks]]
   name = \"sentiment\"
   data = [{ path = \"headlines.csv\", text = \"headline\", label = \"sentiment\" }]
+  split = { by = \"time\", column = \"published\", test = 0.2 }     or by stratified (default), digest, group
   [hyperparameters]
   epochs = 4";
 
