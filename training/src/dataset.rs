@@ -2,11 +2,13 @@
 
 pub mod card;
 mod cleaning;
+mod folds;
 mod labels;
 mod preparation;
 mod split;
 
 pub use cleaning::{Cleaning, Row, key, read_rows};
+pub use folds::{FoldedTask, Folds};
 pub use labels::{LabelNames, LabelSet};
 
 use crate::error::TrainingError;

@@ -125,6 +125,28 @@ pub enum TrainingError {
         /// What is wrong and what would mend it.
         message: String,
     },
+    /// A label has too few rows to have one in every fold.
+    #[error(
+        "task {task:?}: label {label:?} has {rows} rows, fewer than the {folds} folds; ask for fewer folds, or add rows"
+    )]
+    FewerRowsThanFolds {
+        /// The task.
+        task: String,
+        /// The label.
+        label: String,
+        /// Its rows after cleaning.
+        rows: usize,
+        /// The folds.
+        folds: usize,
+    },
+    /// A file of out-of-fold rows does not go with the rest.
+    #[error("{}: {message}", path.display())]
+    OutOfFold {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what would mend it.
+        message: String,
+    },
     /// There is nothing to tell apart.
     #[error("task {task:?}: {} in {files}; a classifier needs at least two labels", match label { Some(label) => format!("the only label is {label:?}"), None => "there is no usable row".to_owned() })]
     OneClass {
@@ -195,6 +217,8 @@ impl Failure for TrainingError {
             | Self::LookAlikeLabels { .. }
             | Self::TooFewRows { .. }
             | Self::Split { .. }
+            | Self::FewerRowsThanFolds { .. }
+            | Self::OutOfFold { .. }
             | Self::OneClass { .. }
             | Self::NoRows
             | Self::Unreadable { .. } => FailureKind::Input,

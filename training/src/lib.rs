@@ -1,20 +1,23 @@
 //! From labelled files to a fine-tuned encoder: data, engine, recipe, report.
 //!
 //! [`TrainingRun`] says what to train, [`train`] does it and leaves a model directory in Hugging Face layout, [`evaluation`]
-//! measures any model on any labelled file. The engine in [`engine`] is candle with blocks of our own.
+//! measures any model on any labelled file, [`cross_validate`] measures a recipe. The engine in [`engine`] is candle with blocks of our own.
 
+mod cross_validation;
 pub mod dataset;
 pub mod engine;
 mod error;
 pub mod evaluation;
 pub mod export;
 mod metrics;
+pub mod out_of_fold;
 mod random;
 mod report;
 mod run;
 pub mod source;
 mod trainer;
 
+pub use cross_validation::{CrossValidationRequest, cross_validate};
 pub use dataset::{LabelNames, LabelSet, Row, read_rows};
 pub use error::{Location, TrainingError};
 pub use evaluation::{Evaluation, predict};

@@ -2,6 +2,7 @@
 
 mod groups;
 mod sampler;
+mod scoring;
 mod staging;
 mod trained;
 
@@ -21,6 +22,8 @@ use crate::metrics::EvaluationReport;
 use crate::report::{EpochReport, REPORT_VERSION, TaskReport, TrainingReport};
 use crate::run::{Hyperparameters, TrainingRun};
 
+pub(crate) use scoring::train_and_score;
+pub(crate) use staging::base_name;
 pub use trained::TrainedModel;
 
 /// Rows that are measured together.

@@ -32,7 +32,7 @@ pub(super) struct Taken {
     /// By [`key`].
     pub(super) texts: HashMap<String, Side>,
     /// By column and value.
-    groups: HashMap<(String, String), Side>,
+    pub(super) groups: HashMap<(String, String), Side>,
 }
 
 /// What is split.

@@ -9,7 +9,7 @@ use crate::error::TrainingError;
 use crate::report::TrainingReport;
 
 /// What a base encoder is called: its configuration's name, else its directory's.
-pub(super) fn base_name(base: &Path) -> String {
+pub(crate) fn base_name(base: &Path) -> String {
     let of_config = EncoderConfig::load(base).ok().and_then(|config| {
         config.raw.get("_name_or_path").and_then(Value::as_str).filter(|name| !name.is_empty()).map(str::to_owned)
     });
