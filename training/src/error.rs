@@ -186,6 +186,17 @@ pub enum TrainingError {
         /// The heads there are.
         found: Vec<String>,
     },
+    /// Annotators who have no unit in common.
+    #[error(
+        "none of {units} units has labels of two annotators ({}); is the column of ids the right one?",
+        quoted(annotators)
+    )]
+    NoSharedUnits {
+        /// What is labelled.
+        units: usize,
+        /// Who labels.
+        annotators: Vec<String>,
+    },
     /// There is nothing to measure a model on.
     #[error("there is no row to measure: the files hold no text")]
     NoRows,
@@ -220,6 +231,7 @@ impl Failure for TrainingError {
             | Self::FewerRowsThanFolds { .. }
             | Self::OutOfFold { .. }
             | Self::OneClass { .. }
+            | Self::NoSharedUnits { .. }
             | Self::NoRows
             | Self::Unreadable { .. } => FailureKind::Input,
             Self::Parquet { .. } | Self::BaseEncoder { .. } | Self::NotProbabilities { .. } => FailureKind::Corrupt,

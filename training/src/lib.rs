@@ -3,12 +3,14 @@
 //! [`TrainingRun`] says what to train, [`train`] does it and leaves a model directory in Hugging Face layout, [`evaluation`]
 //! measures any model on any labelled file, [`cross_validate`] measures a recipe. The engine in [`engine`] is candle with blocks of our own.
 
+pub mod agreement;
 mod cross_validation;
 pub mod dataset;
 pub mod engine;
 mod error;
 pub mod evaluation;
 pub mod export;
+pub mod label_audit;
 mod metrics;
 pub mod out_of_fold;
 mod random;

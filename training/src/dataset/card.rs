@@ -22,6 +22,7 @@ pub use lengths::{Lengths, TokenLengths};
 pub use near::{NearDuplicates, NearPair};
 pub use pairing::SIMILARITY;
 pub use personal::{PersonalData, PersonalKind, PersonalPlace, masked};
+pub(crate) use place::excerpt;
 pub use place::{Place, TextAt};
 
 use super::{Cleaning, LabelNames, Row, labels, read_rows};
