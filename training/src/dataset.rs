@@ -1,15 +1,22 @@
 //! From rows as they stand in files to one task's training, validation and test sides.
 
 pub mod card;
+mod clean;
 mod cleaning;
 mod folds;
+mod forest;
 mod labels;
+mod near_duplicates;
+mod pairing;
 mod preparation;
+mod rules;
 mod split;
 
+pub use clean::{CleanRequest, clean};
 pub use cleaning::{Cleaning, Row, key, read_rows};
 pub use folds::{FoldedTask, Folds};
 pub use labels::{LabelNames, LabelSet};
+pub use rules::{CleaningRules, Treatment, UnicodeForm};
 
 use crate::error::TrainingError;
 use crate::run::Task;

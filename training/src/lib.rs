@@ -16,15 +16,17 @@ pub mod out_of_fold;
 mod random;
 mod report;
 mod run;
+mod sink;
 pub mod source;
 mod trainer;
 
 pub use cross_validation::{CrossValidationRequest, cross_validate};
-pub use dataset::{LabelNames, LabelSet, Row, read_rows};
+pub use dataset::{CleaningRules, LabelNames, LabelSet, Row, read_rows};
 pub use error::{Location, TrainingError};
 pub use evaluation::{Evaluation, predict};
 pub use metrics::{EvaluationReport, LabelMetrics};
 pub use report::{EpochReport, TaskReport, TrainingReport};
 pub use run::{Hyperparameters, Split, SplitBy, Task, TrainingRun};
+pub use sink::DataSink;
 pub use source::{DataSource, Encoding, Format};
 pub use trainer::{TrainedModel, train};

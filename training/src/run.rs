@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use foundation::configuration::{ConfigurationError, parse_toml};
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::CleaningRules;
 use crate::error::TrainingError;
 use crate::source::DataSource;
 
@@ -68,6 +69,9 @@ pub struct Task {
     /// A CSV file of two columns that names the labels: `label,topic`.
     #[serde(default)]
     pub label_names: Option<PathBuf>,
+    /// What is changed in texts, and which rows are left out; nothing that changes a text where it is not set.
+    #[serde(default)]
+    pub cleaning: CleaningRules,
     /// What is cut from `data` where there are no files of its own.
     #[serde(default)]
     pub split: Split,
@@ -167,6 +171,12 @@ impl TrainingRun {
             if task.data.is_empty() {
                 return invalid(format!("tasks[{index}].data"), "at least one file is needed");
             }
+            if task.cleaning.of_texts() != self.tasks[0].cleaning.of_texts() {
+                return invalid(
+                    format!("tasks[{index}].cleaning"),
+                    "must change texts as that of the first task does: what is served is one text for all heads",
+                );
+            }
             let Split { validation, test, .. } = task.split;
             if !(validation > 0.0 && test > 0.0 && validation + test <= 0.8) {
                 return invalid(format!("tasks[{index}].split"), "shares must be above 0 and at most 0.8 together");
@@ -235,6 +245,9 @@ mod tests {
         check("colour = 1\n", "colour");
         check("split = { validation = 0.5, test = 0.5 }\n", "tasks[0].split");
         check("split = { by = \"group\" }\n", ":5:9: ");
+        check("cleaning = { urls = \"hide\" }\n", "hide");
+        let clean = "cleaning = { html = true }\n[[tasks]]\nname = \"b\"\ndata = [{ path = \"b.csv\" }]\n";
+        check(clean, "tasks[1].cleaning");
         check("[hyperparameters]\nlearning_rate = -1.0\n", "hyperparameters.learning_rate");
         check("[hyperparameters]\ndropout = nan\n", "hyperparameters.dropout");
         check("[[tasks]]\nname = \"sentiment\"\ndata = [{ path = \"b.csv\" }]\n", "tasks[1].name");

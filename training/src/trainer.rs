@@ -50,6 +50,7 @@ pub fn train(run: &TrainingRun, staging: &Path) -> Result<TrainedModel, Training
         base: staging::base_name(&base),
         seed: run.seed,
         hyperparameters: run.hyperparameters.clone(),
+        text_cleaning: run.tasks.first().map_or_else(Default::default, |task| task.cleaning.of_texts()),
         data_digest: foundation::digest::sha256(digests.join("\n").as_bytes()),
         tasks,
         samples_per_second: history.rows as f64 / history.step_seconds.max(1e-9),

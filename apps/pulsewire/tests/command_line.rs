@@ -206,6 +206,28 @@ fn label_errors_and_disagreement_are_told() {
     check(&machine.run(&["data", "agreement", "--data", "ratings.csv", "--id", "text"]), 64, &["no column \"text\""]);
 }
 
+#[test]
+fn cleaned_files_are_written_and_counted() {
+    let machine = Machine::new();
+    let rows = "text,label,who\n<b>R&amp;D</b> up: http://a.example,up,1\nmail jane@example.org,down,2\nR&D UP: www.b.example,up,3\n";
+    fs::write(machine.path("raw.csv"), rows).unwrap();
+    let rules = ["--html", "--urls", "replace", "--mask-personal-data", "--column", "who"];
+    let arguments = [&["data", "clean", "--data", "raw.csv", "--out", "clean.tsv"][..], &rules].concat();
+    check(&machine.run(&arguments), 0, &["texts with HTML", "duplicates, left out", "written"]);
+    let cleaned = fs::read_to_string(machine.path("clean.tsv")).unwrap();
+    assert_eq!(cleaned, "text\tlabel\twho\nR&D up: [URL]\tup\t1\nmail [EMAIL]\tdown\t2\n");
+    let output = machine.run(&[&arguments[..], &["--json"]].concat());
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&answer["rows_written"], &answer["urls"], &answer["duplicates"]), (&2.into(), &2.into(), &1.into()));
+    check(
+        &machine.run(&["data", "clean", "--data", "raw.csv", "--out", "./raw.csv"]),
+        64,
+        &["would overwrite raw.csv"],
+    );
+    check(&machine.run(&["data", "clean", "--data", "raw.csv", "--out", "out.txt"]), 64, &["tells no format"]);
+    check(&machine.run(&["data", "clean", "--data", "raw.csv", "--out", "a.csv", "--urls", "hide"]), 64, &["hide"]);
+}
+
 /// The archive that the pins name.
 fn wheel_name() -> String {
     let pins = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/parts.toml")).unwrap();

@@ -2,7 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Cleaning, Example, LabelNames, LabelSet, MINIMUM_ROWS, Row, cleaning, key, labels, read_rows};
+use super::{
+    Cleaning, CleaningRules, Example, LabelNames, LabelSet, MINIMUM_ROWS, Row, cleaning, key, labels, near_duplicates,
+    read_rows,
+};
 use crate::error::TrainingError;
 use crate::run::Task;
 use crate::source::DataSource;
@@ -41,7 +44,7 @@ impl Files {
         let mut read = |sources: &[DataSource], extra: &[String]| -> Result<Vec<Row>, TrainingError> {
             let mut rows = Vec::new();
             for source in sources {
-                rows.extend(read_rows(source, extra, names.as_ref(), &mut cleaning)?);
+                rows.extend(read_rows(source, extra, names.as_ref(), task.cleaning, &mut cleaning)?);
             }
             Ok(rows)
         };
@@ -51,12 +54,11 @@ impl Files {
     }
 
     fn prepare(self, task: &Task, held_out: &HashSet<String>) -> Result<Prepared, TrainingError> {
-        let Self { names, data: mut rows, validation, test, mut cleaning } = self;
-        let before = rows.len();
-        rows.retain(|row| !held_out.contains(&key(&row.text)));
-        cleaning.repeats_of_held_out += before - rows.len();
+        let Self { names, data, validation, test, mut cleaning } = self;
+        let rows = without_texts(data, held_out, &mut cleaning);
         labels::refuse_look_alikes(&rows)?;
-        let rows = cleaning::without_duplicates(rows, &mut cleaning);
+        let files = [&validation[..], &test[..]].concat();
+        let rows = distinct(rows, &files, task.cleaning, &mut cleaning);
         let labels = LabelSet::of(&rows, names.as_ref());
         check_classes(task, &labels, &rows)?;
         Ok(Prepared { labels, rows, validation, test, cleaning })
@@ -69,6 +71,26 @@ impl Prepared {
         let example = |row: &Row| Ok(Example { text: row.text.clone(), label: self.labels.index_of(row)? });
         rows.into_iter().map(example).collect()
     }
+}
+
+/// The rows without those whose texts, by [`key`], are held out.
+pub(super) fn without_texts(mut rows: Vec<Row>, held_out: &HashSet<String>, cleaning: &mut Cleaning) -> Vec<Row> {
+    let before = rows.len();
+    rows.retain(|row| !held_out.contains(&key(&row.text)));
+    cleaning.repeats_of_held_out += before - rows.len();
+    rows
+}
+
+/// Each text once; by the rules, also without what is almost another text or one of the files that are held out.
+pub(super) fn distinct(rows: Vec<Row>, files: &[Row], rules: CleaningRules, cleaning: &mut Cleaning) -> Vec<Row> {
+    let rows = cleaning::without_duplicates(rows, cleaning);
+    if !rules.drop_near_duplicates {
+        return rows;
+    }
+    let before = rows.len();
+    let rows = near_duplicates::without(rows, files);
+    cleaning.near_duplicates += before - rows.len();
+    rows
 }
 
 fn check_classes(task: &Task, labels: &LabelSet, rows: &[Row]) -> Result<(), TrainingError> {

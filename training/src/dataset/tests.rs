@@ -17,6 +17,7 @@ fn task(data: DataSource) -> Task {
         validation: Vec::new(),
         test: Vec::new(),
         label_names: None,
+        cleaning: CleaningRules::default(),
         split: Split::default(),
     }
 }
@@ -83,7 +84,7 @@ fn cleaning_is_counted() {
         control_characters: 1,
         duplicates: 2,
         conflicting_labels: 3,
-        repeats_of_held_out: 0,
+        ..Cleaning::default()
     };
     assert_eq!(data.cleaning, expected);
     let texts: HashSet<_> =
@@ -199,4 +200,24 @@ fn a_split_reads_its_column_of_the_data_alone() {
     task.split.by = SplitBy::Group { column: "author".to_owned() };
     let message = load_task(&task, 1).unwrap_err().to_string();
     assert!(message.contains("data.csv") && message.contains("no column \"author\""), "{message}");
+}
+
+#[test]
+fn cleaning_rules_change_texts_before_they_are_compared() {
+    let directory = tempfile::tempdir().unwrap();
+    let likes = "shares of <b>the bank</b> fall after a loss in the third quarter,up\nshares of the bank fall after a loss in the \
+                 third quarter today,up\nsee http://a.example,up\nSEE http://b.example,up\nhttp://c.example,up\n";
+    let content = format!("text,label\n{}{}{likes}", rows("up", 20), rows("down", 20));
+    let mut task = task(write(&directory, "data.csv", &content));
+    task.cleaning =
+        CleaningRules { html: true, urls: Treatment::Drop, drop_near_duplicates: true, ..CleaningRules::default() };
+    let cleaning = load_task(&task, 1).unwrap().cleaning;
+    assert_eq!((cleaning.html, cleaning.urls, cleaning.empty_texts, cleaning.duplicates), (1, 3, 1, 1));
+    assert_eq!(cleaning.near_duplicates, 1);
+    // The test file is cleaned alike, and what is almost in it is not learned.
+    let held_out = "text,label\nshares of the bank fall after a loss in the third <i>quarter</i> now,up\n";
+    task.test = vec![write(&directory, "test.csv", held_out)];
+    let data = load_task(&task, 1).unwrap();
+    assert_eq!((data.cleaning.near_duplicates, data.cleaning.html), (2, 2));
+    assert!(data.test[0].text.ends_with("third quarter now"));
 }

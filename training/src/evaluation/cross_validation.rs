@@ -115,13 +115,7 @@ impl fmt::Display for CrossValidation {
     /// Compact aligned tables; no line break at the end.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for task in &self.tasks {
-            let Cleaning { read, empty_texts, duplicates, conflicting_labels, .. } = task.cleaning;
-            writeln!(
-                f,
-                "{}: {read} rows read, {duplicates} duplicates, {conflicting_labels} with conflicting labels and \
-                 {empty_texts} empty ones left out\n",
-                task.pooled.report.head
-            )?;
+            writeln!(f, "{}: {}\n", task.pooled.report.head, task.cleaning)?;
             writeln!(f, "{}\n", self.table(task).text())?;
             writeln!(f, "all folds together\n\n{}\n", task.pooled)?;
         }

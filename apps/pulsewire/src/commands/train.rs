@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use registry::Alias;
-use training::{Hyperparameters, Split, Task, TrainingRun};
+use training::{CleaningRules, Hyperparameters, Split, Task, TrainingRun};
 
 use crate::cli::Global;
 use crate::exit::UsageError;
@@ -29,6 +29,7 @@ A run's file:
   name = \"sentiment\"
   data = [{ path = \"headlines.csv\", text = \"headline\", label = \"sentiment\" }]
   split = { by = \"time\", column = \"published\", test = 0.2 }     or by stratified (default), digest, group
+  cleaning = { html = true, urls = \"replace\" }                      see `pulsewire data clean --help`
   [hyperparameters]
   epochs = 4";
 
@@ -130,6 +131,7 @@ impl RecipeArguments {
             validation: Vec::new(),
             test: self.labelled.of(&self.test),
             label_names: self.labelled.label_names.clone(),
+            cleaning: CleaningRules::default(),
             split: Split::default(),
         };
         let (name, base) = (task.name.clone(), self.base.clone());

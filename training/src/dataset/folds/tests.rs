@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::dataset::Example;
+use crate::dataset::{CleaningRules, Example};
 use crate::run::Split;
 use crate::source::DataSource;
 
@@ -14,6 +14,7 @@ fn task(directory: &tempfile::TempDir, name: &str, content: &str) -> Task {
         validation: Vec::new(),
         test: Vec::new(),
         label_names: None,
+        cleaning: CleaningRules::default(),
         split: Split::default(),
     }
 }
