@@ -1,19 +1,27 @@
 //! From rows as they stand in files to one task's training, validation and test sides.
 
 pub mod card;
+mod clean;
 mod cleaning;
+mod folds;
+mod forest;
 mod labels;
+mod near_duplicates;
+mod pairing;
+mod preparation;
+mod rules;
 mod split;
 
-use std::collections::{HashMap, HashSet};
-
+pub use clean::{CleanRequest, clean};
 pub use cleaning::{Cleaning, Row, key, plain, read_rows};
+pub use folds::{FoldedTask, Folds};
 pub use labels::{LabelNames, LabelSet};
+pub use rules::{CleaningRules, Treatment, UnicodeForm};
 
 use crate::error::TrainingError;
-use crate::run::{Split, Task};
-use crate::source::DataSource;
-use split::Side;
+use crate::run::Task;
+use preparation::Prepared;
+use split::{Shares, Splitting, Taken};
 
 /// The least distinct rows of a label: one to validate, one to test and five to learn from.
 pub const MINIMUM_ROWS: usize = 7;
@@ -46,90 +54,43 @@ pub struct TaskData {
     pub digest: String,
 }
 
-/// A task's rows, cleaned but with duplicates.
-struct TaskRows {
-    names: Option<LabelNames>,
-    data: Vec<Row>,
-    validation: Vec<Row>,
-    test: Vec<Row>,
-    cleaning: Cleaning,
-}
-
 impl TaskData {
-    /// Reads, cleans and splits the tasks' files. `seed` decides which rows fall on which side.
+    /// Reads, cleans and splits the tasks' files. `seed` decides which rows fall on which side, where the split leaves it to a
+    /// seed.
     ///
     /// Tasks share one encoder, so a text that several tasks label falls on the same side in all of them; the first task's
     /// split leads.
     pub fn load(tasks: &[Task], seed: u64) -> Result<Vec<Self>, TrainingError> {
-        let rows = tasks.iter().map(TaskRows::read).collect::<Result<Vec<_>, _>>()?;
-        let files = rows.iter().flat_map(|rows| rows.validation.iter().chain(&rows.test));
-        let held_out: HashSet<String> = files.map(|row| key(&row.text)).collect();
-        let mut taken = HashMap::new();
-        tasks
-            .iter()
-            .zip(rows)
-            .map(|(task, mut rows)| {
-                let before = rows.data.len();
-                rows.data.retain(|row| !held_out.contains(&key(&row.text)));
-                rows.cleaning.repeats_of_held_out += before - rows.data.len();
-                Self::split(task, rows, seed, &mut taken)
-            })
-            .collect()
+        let mut taken = Taken::default();
+        let prepared = preparation::prepare(tasks)?;
+        tasks.iter().zip(prepared).map(|(task, prepared)| Self::split(task, prepared, seed, &mut taken)).collect()
     }
 
-    fn split(task: &Task, rows: TaskRows, seed: u64, taken: &mut HashMap<String, Side>) -> Result<Self, TrainingError> {
-        let TaskRows { names, data, validation, test, mut cleaning } = rows;
-        labels::refuse_look_alikes(&data)?;
-        let data = cleaning::without_duplicates(data, &mut cleaning);
-        let labels = LabelSet::of(&data, names.as_ref());
-        Self::check_classes(task, &labels, &data)?;
-        let examples = |rows: &[Row]| -> Result<Vec<Example>, TrainingError> {
-            rows.iter().map(|row| Ok(Example { text: row.text.clone(), label: labels.index_of(row)? })).collect()
+    fn split(task: &Task, prepared: Prepared, seed: u64, taken: &mut Taken) -> Result<Self, TrainingError> {
+        let examples = prepared.examples(&prepared.rows)?;
+        let label_of_rows: Vec<usize> = examples.iter().map(|example| example.label).collect();
+        let shares = Shares {
+            validation: if prepared.validation.is_empty() { task.split.validation } else { 0.0 },
+            test: if prepared.test.is_empty() { task.split.test } else { 0.0 },
         };
-        let shares = Split {
-            validation: if validation.is_empty() { task.split.validation } else { 0.0 },
-            test: if test.is_empty() { task.split.test } else { 0.0 },
+        let (by, rows, labels) = (&task.split.by, &prepared.rows, &label_of_rows);
+        let sides = Splitting { task: &task.name, by, rows, labels, shares, seed }.split(&prepared.labels, taken)?;
+        let side = |rows: &[usize]| rows.iter().map(|row| examples[*row].clone()).collect::<Vec<_>>();
+        let of_file = |file: &[Row], rows: &[usize]| {
+            if file.is_empty() { Ok(side(rows)) } else { prepared.examples(file) }
         };
-        let sides = split::stratified(examples(&data)?, &shares, labels.len(), seed, taken);
-        cleaning.repeats_of_held_out += sides.left_out;
         let mut data = Self {
             name: task.name.clone(),
-            train: sides.train,
-            validation: if validation.is_empty() { sides.validation } else { examples(&validation)? },
-            test: if test.is_empty() { sides.test } else { examples(&test)? },
-            labels,
-            cleaning,
+            train: side(&sides.train),
+            validation: of_file(&prepared.validation, &sides.validation)?,
+            test: of_file(&prepared.test, &sides.test)?,
+            labels: prepared.labels.clone(),
+            cleaning: prepared.cleaning,
             digest: String::new(),
         };
+        data.cleaning.repeats_of_held_out += sides.left_out;
         data.digest = data.content_digest();
         Ok(data)
-    }
-
-    fn check_classes(task: &Task, labels: &LabelSet, rows: &[Row]) -> Result<(), TrainingError> {
-        if labels.len() < 2 {
-            let files: Vec<_> = task.data.iter().map(|source| source.path.display().to_string()).collect();
-            return Err(TrainingError::OneClass {
-                task: task.name.clone(),
-                label: labels.names().first().cloned(),
-                files: files.join(", "),
-            });
-        }
-        let mut counts: HashMap<&str, usize> = HashMap::new();
-        for row in rows {
-            *counts.entry(&row.label).or_default() += 1;
-        }
-        for label in labels.names() {
-            let rows = counts.get(label.as_str()).copied().unwrap_or(0);
-            if rows < MINIMUM_ROWS {
-                return Err(TrainingError::TooFewRows {
-                    task: task.name.clone(),
-                    label: label.clone(),
-                    rows,
-                    minimum: MINIMUM_ROWS,
-                });
-            }
-        }
-        Ok(())
     }
 
     fn content_digest(&self) -> String {
@@ -140,22 +101,6 @@ impl TaskData {
             }
         }
         foundation::digest::sha256(content.as_bytes())
-    }
-}
-
-impl TaskRows {
-    fn read(task: &Task) -> Result<Self, TrainingError> {
-        let names = task.label_names.as_deref().map(LabelNames::load).transpose()?;
-        let mut cleaning = Cleaning::default();
-        let mut read = |sources: &[DataSource]| -> Result<Vec<Row>, TrainingError> {
-            let mut rows = Vec::new();
-            for source in sources {
-                rows.extend(read_rows(source, &[], names.as_ref(), &mut cleaning)?);
-            }
-            Ok(rows)
-        };
-        let (data, validation, test) = (read(&task.data)?, read(&task.validation)?, read(&task.test)?);
-        Ok(Self { names, data, validation, test, cleaning })
     }
 }
 

@@ -117,6 +117,36 @@ pub enum TrainingError {
         /// What is needed.
         minimum: usize,
     },
+    /// A split gives a side nothing, or leaves a label nothing to learn from.
+    #[error("task {task:?}: {message}")]
+    Split {
+        /// The task.
+        task: String,
+        /// What is wrong and what would mend it.
+        message: String,
+    },
+    /// A label has too few rows to have one in every fold.
+    #[error(
+        "task {task:?}: label {label:?} has {rows} rows, fewer than the {folds} folds; ask for fewer folds, or add rows"
+    )]
+    FewerRowsThanFolds {
+        /// The task.
+        task: String,
+        /// The label.
+        label: String,
+        /// Its rows after cleaning.
+        rows: usize,
+        /// The folds.
+        folds: usize,
+    },
+    /// A file of out-of-fold rows does not go with the rest.
+    #[error("{}: {message}", path.display())]
+    OutOfFold {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what would mend it.
+        message: String,
+    },
     /// There is nothing to tell apart.
     #[error("task {task:?}: {} in {files}; a classifier needs at least two labels", match label { Some(label) => format!("the only label is {label:?}"), None => "there is no usable row".to_owned() })]
     OneClass {
@@ -197,6 +227,17 @@ pub enum TrainingError {
         /// The heads there are.
         found: Vec<String>,
     },
+    /// Annotators who have no unit in common.
+    #[error(
+        "none of {units} units has labels of two annotators ({}); is the column of ids the right one?",
+        quoted(annotators)
+    )]
+    NoSharedUnits {
+        /// What is labelled.
+        units: usize,
+        /// Who labels.
+        annotators: Vec<String>,
+    },
     /// There is nothing to measure a model on.
     #[error("there is no row to measure: the files hold no text")]
     NoRows,
@@ -229,7 +270,11 @@ impl Failure for TrainingError {
             | Self::LookAlikeLabels { .. }
             | Self::TooFewRows { .. }
             | Self::TooFewTexts { .. }
+            | Self::Split { .. }
+            | Self::FewerRowsThanFolds { .. }
+            | Self::OutOfFold { .. }
             | Self::OneClass { .. }
+            | Self::NoSharedUnits { .. }
             | Self::NoRows
             | Self::Unreadable { .. } => FailureKind::Input,
             Self::Parquet { .. }

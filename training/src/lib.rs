@@ -1,31 +1,39 @@
 //! From labelled files to a fine-tuned encoder: data, engine, recipe, report.
 //!
 //! [`TrainingRun`] says what to train, [`train`] does it and leaves a model directory in Hugging Face layout, [`evaluation`]
-//! measures any model on any labelled file. [`adapt`] makes a better base encoder of unlabelled texts first. The engine in [`engine`] is candle with blocks of our own.
+//! measures any model on any labelled file, [`cross_validate`] measures a recipe. [`adapt`] makes a better base encoder of
+//! unlabelled texts first. The engine in [`engine`] is candle with blocks of our own.
 
 mod adaptation;
+pub mod agreement;
+mod cross_validation;
 pub mod dataset;
 mod directory;
 pub mod engine;
 mod error;
 pub mod evaluation;
 pub mod export;
+pub mod label_audit;
 mod metrics;
+pub mod out_of_fold;
 pub mod plots;
 mod random;
 mod report;
 mod run;
+mod sink;
 pub mod source;
 pub mod tensorboard;
 mod trainer;
 
 pub use adaptation::{Adaptation, AdaptationReport, AdaptationSettings, Guessing, adapt};
-pub use dataset::{LabelNames, LabelSet, Row, read_rows};
+pub use cross_validation::{CrossValidationRequest, cross_validate};
+pub use dataset::{CleaningRules, LabelNames, LabelSet, Row, read_rows};
 pub use engine::{Freeze, Frozen, LossKind, OptimizerKind, ScheduleKind};
 pub use error::{Location, TrainingError};
 pub use evaluation::{Evaluation, predict};
 pub use metrics::{EvaluationReport, LabelMetrics};
 pub use report::{EpochReport, TaskReport, TrainingReport};
-pub use run::{Hyperparameters, Split, Task, TrainingRun};
+pub use run::{Hyperparameters, Split, SplitBy, Task, TrainingRun};
+pub use sink::DataSink;
 pub use source::{DataSource, Encoding, Format};
 pub use trainer::{Adversarial, Checkpoints, Fgm, FreeLb, Pace, Pgd, TrainedModel, train, train_resumably};

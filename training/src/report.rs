@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Cleaning;
+use crate::dataset::{Cleaning, CleaningRules};
 use crate::metrics::EvaluationReport;
 use crate::run::Hyperparameters;
 
@@ -26,6 +26,9 @@ pub struct TrainingReport {
     pub hyperparameters: Hyperparameters,
     /// SHA-256 over the tasks' cleaned rows.
     pub data_digest: String,
+    /// What was done to the texts of all tasks, and must be done to texts that the model is asked about.
+    #[serde(default)]
+    pub text_cleaning: CleaningRules,
     /// Each task's data and quality.
     pub tasks: Vec<TaskReport>,
     /// Each epoch that ran.
@@ -71,12 +74,10 @@ pub struct EpochReport {
 impl fmt::Display for TrainingReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for task in &self.tasks {
-            let Cleaning { read, empty_texts, duplicates, conflicting_labels, .. } = task.cleaning;
             writeln!(
                 f,
-                "{}: {read} rows read, {duplicates} duplicates, {conflicting_labels} with conflicting labels and \
-                 {empty_texts} empty ones left out; {} for training, {} for validation, {} for test",
-                task.name, task.train_rows, task.validation.rows, task.test.rows
+                "{}: {} for training, {} for validation, {} for test; {}",
+                task.name, task.train_rows, task.validation.rows, task.test.rows, task.cleaning
             )?;
         }
         writeln!(

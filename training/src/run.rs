@@ -1,17 +1,20 @@
 //! What a training run is asked to do: one TOML file.
 
 mod hyperparameters;
+mod split;
 
 use std::path::{Path, PathBuf};
 
 use foundation::configuration::{ConfigurationError, parse_toml};
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::CleaningRules;
 use crate::engine::LossKind;
 use crate::error::TrainingError;
 use crate::source::DataSource;
 
 pub use hyperparameters::Hyperparameters;
+pub use split::{Split, SplitBy};
 
 /// A training run: a base encoder, one head for each task, and how to train them.
 ///
@@ -28,6 +31,7 @@ pub use hyperparameters::Hyperparameters;
 /// label_names = "labels.csv"
 /// data = [{ path = "train_data.csv" }]
 /// test = [{ path = "valid_data.csv" }]
+/// split = { by = "group", column = "user" }
 ///
 /// [hyperparameters]
 /// epochs = 4
@@ -72,28 +76,15 @@ pub struct Task {
     /// A CSV file of two columns that names the labels: `label,topic`.
     #[serde(default)]
     pub label_names: Option<PathBuf>,
+    /// What is changed in texts, and which rows are left out; nothing that changes a text where it is not set.
+    #[serde(default)]
+    pub cleaning: CleaningRules,
     /// What is cut from `data` where there are no files of its own.
     #[serde(default)]
     pub split: Split,
     /// How far an answer is from its label.
     #[serde(default)]
     pub loss: LossKind,
-}
-
-/// The shares of rows that are held out.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Split {
-    /// The share that chooses the best epoch.
-    pub validation: f64,
-    /// The share that is reported at the end, and looked at only then.
-    pub test: f64,
-}
-
-impl Default for Split {
-    fn default() -> Self {
-        Self { validation: 0.15, test: 0.15 }
-    }
 }
 
 impl TrainingRun {
@@ -134,7 +125,13 @@ impl TrainingRun {
             if task.data.is_empty() {
                 return invalid(format!("tasks[{index}].data"), "at least one file is needed");
             }
-            let Split { validation, test } = task.split;
+            if task.cleaning.of_texts() != self.tasks[0].cleaning.of_texts() {
+                return invalid(
+                    format!("tasks[{index}].cleaning"),
+                    "must change texts as that of the first task does: what is served is one text for all heads",
+                );
+            }
+            let Split { validation, test, .. } = task.split;
             if !(validation > 0.0 && test > 0.0 && validation + test <= 0.8) {
                 return invalid(format!("tasks[{index}].split"), "shares must be above 0 and at most 0.8 together");
             }
@@ -179,6 +176,10 @@ mod tests {
         check("[hyperparameters]\nepoch = 3\n", ":6:1: ");
         check("colour = 1\n", "colour");
         check("split = { validation = 0.5, test = 0.5 }\n", "tasks[0].split");
+        check("split = { by = \"group\" }\n", ":5:9: ");
+        check("cleaning = { urls = \"hide\" }\n", "hide");
+        let clean = "cleaning = { html = true }\n[[tasks]]\nname = \"b\"\ndata = [{ path = \"b.csv\" }]\n";
+        check(clean, "tasks[1].cleaning");
         check("[hyperparameters]\nlearning_rate = -1.0\n", "hyperparameters.learning_rate");
         check("[hyperparameters]\ndropout = nan\n", "hyperparameters.dropout");
         check("loss = { kind = \"hinge\" }\n", "class-balanced");

@@ -8,6 +8,7 @@ mod groups;
 mod mixup;
 mod pass;
 mod sampler;
+mod scoring;
 mod staging;
 mod step;
 mod trained;
@@ -30,6 +31,7 @@ use checkpoint::Keeper;
 
 pub use adversary::{Adversarial, Fgm, FreeLb, Pgd};
 pub use checkpoint::{Checkpoints, Pace};
+pub(crate) use scoring::train_and_score;
 pub use trained::TrainedModel;
 
 /// Rows that are measured together.
@@ -83,6 +85,7 @@ fn train_keeping(
         base: crate::directory::base_name(&base),
         seed: run.seed,
         hyperparameters: run.hyperparameters.clone(),
+        text_cleaning: run.tasks.first().map_or_else(Default::default, |task| task.cleaning.of_texts()),
         data_digest,
         tasks,
         samples_per_second: history.rows as f64 / history.step_seconds.max(1e-9),

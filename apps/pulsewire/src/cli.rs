@@ -78,6 +78,8 @@ pub(crate) enum Command {
     Adapt(Box<commands::adapt::AdaptCommand>),
     /// Fine-tune an encoder on labelled files and publish it
     Train(Box<commands::train::TrainCommand>),
+    /// Measure a training recipe: every row judged by a model that has not seen it
+    CrossValidate(Box<commands::cross_validate::CrossValidateCommand>),
     /// Measure a model on labelled files
     Evaluate(commands::evaluate::EvaluateCommand),
     /// Write a model directory with a fresh ONNX file
@@ -112,6 +114,7 @@ impl Command {
             Self::Data(command) => command.run().await,
             Self::Adapt(command) => command.run(),
             Self::Train(command) => command.run(global).await,
+            Self::CrossValidate(command) => command.run().await,
             Self::Evaluate(command) => command.run(global).await,
             Self::Export(command) => command.run(global).await,
             Self::Model(command) => command.run(global),

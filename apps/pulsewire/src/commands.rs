@@ -3,6 +3,7 @@
 pub(crate) mod adapt;
 pub(crate) mod backtest;
 pub(crate) mod bench;
+pub(crate) mod cross_validate;
 pub(crate) mod data;
 pub(crate) mod demo;
 pub(crate) mod dlq;

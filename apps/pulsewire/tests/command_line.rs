@@ -178,6 +178,56 @@ fn a_data_card_tells_what_is_in_labelled_files() {
     check(&machine.run(&["data", "card", "--data", "broken.csv"]), 1, &["broken.csv:2: label"]);
 }
 
+#[test]
+fn label_errors_and_disagreement_are_told() {
+    let machine = Machine::new();
+    let row = |text: &str, label: &str, up: f64| {
+        format!(
+            "{{\"text\":\"{text}\",\"label\":\"{label}\",\"probabilities\":{{\"down\":{},\"up\":{up}}}}}\n",
+            1.0 - up
+        )
+    };
+    let rows = [row("rise", "up", 0.9), row("fall", "up", 0.1), row("ask jane@example.org", "down", 0.25)].concat();
+    fs::write(machine.path("rows.ndjson"), rows).unwrap();
+    let arguments = ["data", "audit", "--out-of-fold", "rows.ndjson", "--csv", "errors.csv"];
+    check(
+        &machine.run(&arguments),
+        0,
+        &["LIKELY ERRORS OF LABEL", "1 of 3 rows", "-0.800  rows.ndjson:2  up     down"],
+    );
+    let errors = fs::read_to_string(machine.path("errors.csv")).unwrap();
+    assert!(errors.ends_with("\nlabel,rows.ndjson,2,up,down,-0.8000,0.1000,0.9000,fall\n"), "{errors}");
+    check(&machine.run(&["data", "audit"]), 64, &["--out-of-fold"]);
+    check(&machine.run(&["cross-validate", "--data", "rows.csv", "--folds", "1"]), 64, &["pulsewire setup"]);
+
+    fs::write(machine.path("ratings.csv"), "id,annotator,label\n1,ann,up\n1,bob,up\n2,ann,up\n2,bob,down\n").unwrap();
+    let words = ["Krippendorff's alpha", "Fleiss' kappa", "ann, bob", "50.0 %"];
+    check(&machine.run(&["data", "agreement", "--data", "ratings.csv"]), 0, &words);
+    check(&machine.run(&["data", "agreement", "--data", "ratings.csv", "--id", "text"]), 64, &["no column \"text\""]);
+}
+
+#[test]
+fn cleaned_files_are_written_and_counted() {
+    let machine = Machine::new();
+    let rows = "text,label,who\n<b>R&amp;D</b> up: http://a.example,up,1\nmail jane@example.org,down,2\nR&D UP: www.b.example,up,3\n";
+    fs::write(machine.path("raw.csv"), rows).unwrap();
+    let rules = ["--html", "--urls", "replace", "--mask-personal-data", "--column", "who"];
+    let arguments = [&["data", "clean", "--data", "raw.csv", "--out", "clean.tsv"][..], &rules].concat();
+    check(&machine.run(&arguments), 0, &["texts with HTML", "duplicates, left out", "written"]);
+    let cleaned = fs::read_to_string(machine.path("clean.tsv")).unwrap();
+    assert_eq!(cleaned, "text\tlabel\twho\nR&D up: [URL]\tup\t1\nmail [EMAIL]\tdown\t2\n");
+    let output = machine.run(&[&arguments[..], &["--json"]].concat());
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&answer["rows_written"], &answer["urls"], &answer["duplicates"]), (&2.into(), &2.into(), &1.into()));
+    check(
+        &machine.run(&["data", "clean", "--data", "raw.csv", "--out", "./raw.csv"]),
+        64,
+        &["would overwrite raw.csv"],
+    );
+    check(&machine.run(&["data", "clean", "--data", "raw.csv", "--out", "out.txt"]), 64, &["tells no format"]);
+    check(&machine.run(&["data", "clean", "--data", "raw.csv", "--out", "a.csv", "--urls", "hide"]), 64, &["hide"]);
+}
+
 /// The archive that the pins name.
 fn wheel_name() -> String {
     let pins = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/parts.toml")).unwrap();

@@ -32,6 +32,7 @@ pub struct ModelDirectory {
     heads: Arc<[Head]>,
     tokenizer: Arc<TextTokenizer>,
     inputs: Vec<&'static str>,
+    text_cleaning: Option<serde_json::Value>,
 }
 
 impl ModelDirectory {
@@ -55,7 +56,7 @@ impl ModelDirectory {
             });
         }
         let inputs = check_onnx(&onnx_path, heads::width(&heads))?;
-        Ok(Self { path, heads, tokenizer: Arc::new(tokenizer), inputs })
+        Ok(Self { path, heads, tokenizer: Arc::new(tokenizer), inputs, text_cleaning: config.text_cleaning })
     }
 
     /// The directory.
@@ -76,6 +77,12 @@ impl ModelDirectory {
     /// The tokenizer.
     pub fn tokenizer(&self) -> &Arc<TextTokenizer> {
         &self.tokenizer
+    }
+
+    /// What was done to the texts that the model was trained on, beyond tidying spaces and control characters, and must be done
+    /// to texts before it is asked about them; none for most models.
+    pub fn text_cleaning(&self) -> Option<&serde_json::Value> {
+        self.text_cleaning.as_ref()
     }
 
     /// Which of `input_ids`, `attention_mask` and `token_type_ids` the model takes, in this order.
@@ -99,6 +106,7 @@ struct Config {
     heads: Option<Vec<Head>>,
     max_position_embeddings: Option<usize>,
     vocab_size: Option<usize>,
+    text_cleaning: Option<serde_json::Value>,
 }
 
 impl Config {

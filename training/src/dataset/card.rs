@@ -7,7 +7,6 @@ mod duplicates;
 mod leakage;
 mod lengths;
 mod near;
-mod pairing;
 mod personal;
 mod place;
 
@@ -20,11 +19,13 @@ pub use duplicates::{Conflict, Duplicates, LabelledPlace};
 pub use leakage::{Leak, Leakage, Leaks};
 pub use lengths::{Lengths, TokenLengths};
 pub use near::{NearDuplicates, NearPair};
-pub use pairing::SIMILARITY;
+pub(crate) use personal::with_placeholders;
 pub use personal::{PersonalData, PersonalKind, PersonalPlace, masked};
+pub(crate) use place::excerpt;
 pub use place::{Place, TextAt};
 
-use super::{Cleaning, LabelNames, Row, labels, read_rows};
+pub use super::pairing::SIMILARITY;
+use super::{Cleaning, CleaningRules, LabelNames, Row, labels, read_rows};
 use crate::error::TrainingError;
 use crate::source::DataSource;
 use duplicates::Distinct;
@@ -149,7 +150,7 @@ fn read(
 ) -> Result<Vec<Row>, TrainingError> {
     let mut rows = Vec::new();
     for source in sources {
-        rows.extend(read_rows(source, &[], names, cleaning)?);
+        rows.extend(read_rows(source, &[], names, CleaningRules::default(), cleaning)?);
     }
     Ok(rows)
 }

@@ -1,10 +1,12 @@
 //! Rows made fit to learn from: spaces and control characters tidied, empty texts and duplicates out, everything counted.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::LabelNames;
+use super::card::PersonalKind;
+use super::{CleaningRules, LabelNames};
 use crate::error::{Location, TrainingError};
 use crate::source::{DataSource, RawRow};
 
@@ -23,7 +25,7 @@ pub struct Row {
 
 /// What cleaning met, in rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Cleaning {
     /// Read from all files.
     pub read: usize,
@@ -39,19 +41,79 @@ pub struct Cleaning {
     pub conflicting_labels: usize,
     /// Dropped, since the text is also in a validation or test file, or another task holds it out.
     pub repeats_of_held_out: usize,
+    /// Kept, with HTML turned into text.
+    pub html: usize,
+    /// Kept, in another Unicode form.
+    pub unicode: usize,
+    /// Kept, without web addresses or with placeholders for them.
+    pub urls: usize,
+    /// Kept, without `@names` or with placeholders for them.
+    pub handles: usize,
+    /// Kept, with placeholders for e-mail addresses.
+    pub email_addresses: usize,
+    /// Kept, with placeholders for phone numbers.
+    pub phone_numbers: usize,
+    /// Kept, with placeholders for payment cards.
+    pub payment_cards: usize,
+    /// Kept, with placeholders for IBANs.
+    pub ibans: usize,
+    /// Dropped, since the text is almost one that stands before, or one of a validation or test file.
+    pub near_duplicates: usize,
 }
 
-/// Reads a file and tidies its rows; duplicates stay in. `extra` are columns to read beside text and label.
+impl Cleaning {
+    pub(super) fn personal_data(&mut self, kind: PersonalKind) -> &mut usize {
+        match kind {
+            PersonalKind::EmailAddress => &mut self.email_addresses,
+            PersonalKind::PhoneNumber => &mut self.phone_numbers,
+            PersonalKind::PaymentCard => &mut self.payment_cards,
+            PersonalKind::Iban => &mut self.ibans,
+        }
+    }
+
+    /// Every count that is not the number of rows read, with its name.
+    pub fn counts(&self) -> [(&'static str, usize); 15] {
+        [
+            ("empty texts, left out", self.empty_texts),
+            ("duplicates, left out", self.duplicates),
+            ("conflicting labels, left out", self.conflicting_labels),
+            ("texts held out elsewhere, left out", self.repeats_of_held_out),
+            ("near-duplicates, left out", self.near_duplicates),
+            ("labels with stray spaces", self.trimmed_labels),
+            ("texts with control characters", self.control_characters),
+            ("texts with HTML", self.html),
+            ("texts in another Unicode form", self.unicode),
+            ("texts with web addresses", self.urls),
+            ("texts with handles", self.handles),
+            ("texts with e-mail addresses", self.email_addresses),
+            ("texts with phone numbers", self.phone_numbers),
+            ("texts with payment cards", self.payment_cards),
+            ("texts with IBANs", self.ibans),
+        ]
+    }
+}
+
+impl fmt::Display for Cleaning {
+    /// One line: the rows read and every count above zero.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} rows read", self.read)?;
+        let met = self.counts().into_iter().filter(|(_, rows)| *rows > 0);
+        met.into_iter().try_for_each(|(name, rows)| write!(f, "; {name}: {rows}"))
+    }
+}
+
+/// Reads a file and tidies its rows by the rules; duplicates stay in. `extra` are columns to read beside text and label.
 pub fn read_rows(
     source: &DataSource,
     extra: &[String],
     names: Option<&LabelNames>,
+    rules: CleaningRules,
     cleaning: &mut Cleaning,
 ) -> Result<Vec<Row>, TrainingError> {
     let mut rows = Vec::new();
     for raw in source.read_with(extra)? {
         cleaning.read += 1;
-        if let Some(row) = tidy(raw, names, cleaning)? {
+        if let Some(row) = tidy(raw, names, rules, cleaning)? {
             rows.push(row);
         }
     }
@@ -69,10 +131,16 @@ pub fn plain(text: &str) -> String {
     parts.collect::<Vec<_>>().join(" ")
 }
 
-fn tidy(raw: RawRow, names: Option<&LabelNames>, cleaning: &mut Cleaning) -> Result<Option<Row>, TrainingError> {
+fn tidy(
+    raw: RawRow,
+    names: Option<&LabelNames>,
+    rules: CleaningRules,
+    cleaning: &mut Cleaning,
+) -> Result<Option<Row>, TrainingError> {
     let is_noise = |c: char| c.is_control() && !c.is_whitespace();
     cleaning.control_characters += usize::from(raw.text.contains(is_noise));
-    let text = plain(&raw.text);
+    let text = if rules.changes_texts() { rules.apply(&raw.text, cleaning) } else { raw.text };
+    let text = plain(&text);
     if text.is_empty() {
         cleaning.empty_texts += 1;
         return Ok(None);

@@ -1,6 +1,8 @@
 use std::collections::HashSet;
 
 use super::*;
+use crate::run::{Split, SplitBy};
+use crate::source::DataSource;
 
 fn write(directory: &tempfile::TempDir, name: &str, content: &str) -> DataSource {
     let path = directory.path().join(name);
@@ -15,6 +17,7 @@ fn task(data: DataSource) -> Task {
         validation: Vec::new(),
         test: Vec::new(),
         label_names: None,
+        cleaning: CleaningRules::default(),
         split: Split::default(),
         loss: crate::LossKind::default(),
     }
@@ -55,6 +58,19 @@ fn the_split_is_stratified_complete_and_decided_by_the_seed() {
 }
 
 #[test]
+fn a_seed_splits_as_it_always_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let content = format!("text,label\n{}{}{}", rows("up", 200), rows("down", 40), rows("flat", 33));
+    let task = task(write(&directory, "data.csv", &content));
+    for (seed, digest) in [
+        (1, "bd0a168c713d7710057f46366558e77f5f0eccb5b9343d0ea337cbd728ea55c0"),
+        (17, "82bc889265a550ec49a48132a6a06b48ed0a11c03cb7144060516885560bd0e9"),
+    ] {
+        assert_eq!(load_task(&task, seed).unwrap().digest, digest);
+    }
+}
+
+#[test]
 fn cleaning_is_counted() {
     let content = format!(
         "text,label\n{}{}\"  \",up\nup  TEXT 0,up\nx\0y, up \nsame,up\nsame,down\nmost,up\nmost,down\nmost,up\n",
@@ -69,7 +85,7 @@ fn cleaning_is_counted() {
         control_characters: 1,
         duplicates: 2,
         conflicting_labels: 3,
-        repeats_of_held_out: 0,
+        ..Cleaning::default()
     };
     assert_eq!(data.cleaning, expected);
     let texts: HashSet<_> =
@@ -154,6 +170,8 @@ fn a_text_of_two_tasks_falls_on_one_side() {
     let texts = |rows: &[Example]| rows.iter().map(|row| row.text.clone()).collect::<HashSet<_>>();
     let sides = |data: &TaskData| [texts(&data.train), texts(&data.validation), texts(&data.test)];
     assert_eq!(sides(&data[0]), sides(&data[1]));
+    let digest = "f6632883b57c677504d0a8064449f0f4e535754c07a5a141230e4c02e625d84f";
+    assert_eq!(data[1].digest, digest, "runs of two tasks split as they always have");
     // A third task that has a test file of its own takes nothing from the others' held-out rows, nor gives any.
     let own = "text,topic\ntext 5,c\ntext 7,b\n";
     let third = Task {
@@ -165,4 +183,42 @@ fn a_text_of_two_tasks_falls_on_one_side() {
     assert!(!seen.contains("text 5") && !seen.contains("text 7"));
     assert!(texts(&data[1].train).is_disjoint(&texts(&data[0].test)));
     assert_eq!(data[1].cleaning.repeats_of_held_out, 2 + data[0].test.len());
+}
+
+#[test]
+fn a_split_reads_its_column_of_the_data_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let line = |number: usize| format!("text {number},{},2024-01-{:02}\n", ["up", "down"][number % 2], number + 1);
+    let content: String = std::iter::once("text,label,day\n".to_owned()).chain((0..30).map(line)).collect();
+    let mut task = task(write(&directory, "data.csv", &content));
+    task.split = Split { by: SplitBy::Time { column: "day".to_owned() }, validation: 0.1, test: 0.1 };
+    let data = load_task(&task, 1).unwrap();
+    assert_eq!(data.test.iter().map(|row| row.text.as_str()).collect::<Vec<_>>(), ["text 27", "text 28", "text 29"]);
+    // A test file needs no such column, and leaves the newest rows to the validation side.
+    task.test = vec![write(&directory, "test.csv", "text,label\nnew,down\n")];
+    let data = load_task(&task, 1).unwrap();
+    assert_eq!((data.test.len(), data.validation[2].text.as_str()), (1, "text 29"));
+    task.split.by = SplitBy::Group { column: "author".to_owned() };
+    let message = load_task(&task, 1).unwrap_err().to_string();
+    assert!(message.contains("data.csv") && message.contains("no column \"author\""), "{message}");
+}
+
+#[test]
+fn cleaning_rules_change_texts_before_they_are_compared() {
+    let directory = tempfile::tempdir().unwrap();
+    let likes = "shares of <b>the bank</b> fall after a loss in the third quarter,up\nshares of the bank fall after a loss in the \
+                 third quarter today,up\nsee http://a.example,up\nSEE http://b.example,up\nhttp://c.example,up\n";
+    let content = format!("text,label\n{}{}{likes}", rows("up", 20), rows("down", 20));
+    let mut task = task(write(&directory, "data.csv", &content));
+    task.cleaning =
+        CleaningRules { html: true, urls: Treatment::Drop, drop_near_duplicates: true, ..CleaningRules::default() };
+    let cleaning = load_task(&task, 1).unwrap().cleaning;
+    assert_eq!((cleaning.html, cleaning.urls, cleaning.empty_texts, cleaning.duplicates), (1, 3, 1, 1));
+    assert_eq!(cleaning.near_duplicates, 1);
+    // The test file is cleaned alike, and what is almost in it is not learned.
+    let held_out = "text,label\nshares of the bank fall after a loss in the third <i>quarter</i> now,up\n";
+    task.test = vec![write(&directory, "test.csv", held_out)];
+    let data = load_task(&task, 1).unwrap();
+    assert_eq!((data.cleaning.near_duplicates, data.cleaning.html), (2, 2));
+    assert!(data.test[0].text.ends_with("third quarter now"));
 }

@@ -78,6 +78,9 @@ fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, 
     model.insert("label2id".to_owned(), Value::Object(label2id));
     model.insert("heads".to_owned(), Value::Array(heads));
     model.insert("dtype".to_owned(), json!("float32"));
+    if report.text_cleaning.changes_texts() {
+        model.insert("text_cleaning".to_owned(), json!(report.text_cleaning));
+    }
     model
 }
 

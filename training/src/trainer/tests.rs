@@ -4,8 +4,11 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::cross_validation::{CrossValidationRequest, cross_validate};
+use crate::dataset::CleaningRules;
 use crate::engine::{ClassBalanced, Focal, Freeze, LossKind, OptimizerKind, ScheduleKind, samples};
 use crate::export::{check_parity, export};
+use crate::out_of_fold::read_files;
 use crate::run::{Split, Task};
 use crate::source::DataSource;
 
@@ -60,6 +63,7 @@ fn task(name: &str, data: DataSource) -> Task {
         validation: Vec::new(),
         test: Vec::new(),
         label_names: None,
+        cleaning: CleaningRules::default(),
         split: Split::default(),
         loss: LossKind::default(),
     }
@@ -162,6 +166,8 @@ fn a_seed_gives_the_same_run() {
         adversarial: Some(Adversarial::FreeLb(FreeLb { steps: 2, ..FreeLb::default() })),
         ..run.hyperparameters
     };
+    // These texts have no HTML; that it would be taken out is told with the model.
+    run.tasks.iter_mut().for_each(|task| task.cleaning.html = true);
     let mut losses = |seed| {
         run.seed = seed;
         let trained = train(&run, &directory.path().join("staging")).unwrap();
@@ -171,6 +177,54 @@ fn a_seed_gives_the_same_run() {
     let first = losses(5);
     assert_eq!(first, losses(5));
     assert_ne!(first, losses(6));
+    let config = std::fs::read_to_string(directory.path().join("staging/config.json")).unwrap();
+    let config: Value = serde_json::from_str(&config).unwrap();
+    let rules = json!({ "html": true, "urls": "keep", "handles": "keep", "mask_personal_data": false });
+    assert_eq!(config["text_cleaning"], rules);
+}
+
+#[test]
+fn folds_are_judged_by_models_that_have_not_seen_them_and_parts_make_the_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = run(directory.path());
+    run.hyperparameters.epochs = 15;
+    let path = |name: &str| directory.path().join(name);
+    let request =
+        |only: &'static [usize]| CrossValidationRequest { run: &run, folds: 2, only, from: &[], out_of_fold: None };
+    let (all, part) = (path("all.ndjson"), path("part.ndjson"));
+    let whole = cross_validate(&CrossValidationRequest { out_of_fold: Some(&all), ..request(&[]) }).unwrap();
+    for task in &whole.tasks {
+        assert!(task.accuracy.mean > 0.65, "{whole}");
+        assert_eq!((task.folds.len(), task.pooled.report.rows), (2, task.folds.iter().map(|fold| fold.rows).sum()));
+    }
+    let judged = read_files(std::slice::from_ref(&all)).unwrap();
+    assert_eq!((judged.tasks[1].labels.join(" "), judged.tasks[1].folds()), ("rain sun".to_owned(), vec![1, 2]));
+
+    // One machine, a second that goes on from there, a third that only puts together what they have left.
+    let one = cross_validate(&CrossValidationRequest { out_of_fold: Some(&part), ..request(&[2]) }).unwrap();
+    assert_eq!((one.tasks[0].folds.len(), one.tasks[0].folds[0]), (1, whole.tasks[0].folds[1]));
+    let from = [part.clone()];
+    let rest = path("rest.ndjson");
+    cross_validate(&CrossValidationRequest { from: &from, out_of_fold: Some(&rest), ..request(&[1]) }).unwrap();
+    let from = [rest.clone()];
+    let joined = cross_validate(&CrossValidationRequest { from: &from, ..request(&[2]) }).unwrap();
+    assert_eq!(joined.tasks, whole.tasks);
+    assert_eq!(std::fs::read(&rest).unwrap(), std::fs::read(&all).unwrap());
+
+    let refusal = |run: &TrainingRun, request: CrossValidationRequest<'_>| {
+        cross_validate(&CrossValidationRequest { run, ..request }).err().unwrap().to_string()
+    };
+    let other = TrainingRun { seed: 4, ..run.clone() };
+    let message = refusal(&other, CrossValidationRequest { from: &from, ..request(&[]) });
+    assert!(message.contains("rest.ndjson: its rows are of another run"), "{message}");
+    assert!(refusal(&run, request(&[3])).contains("there is no fold 3"));
+    let nowhere = path("none").join("a.ndjson");
+    let message = refusal(&run, CrossValidationRequest { out_of_fold: Some(&nowhere), ..request(&[]) });
+    assert!(message.contains("cannot write"), "{message}");
+    let lines = std::fs::read_to_string(&part).unwrap();
+    std::fs::write(&part, lines.split_inclusive('\n').skip(1).collect::<String>()).unwrap();
+    let message = refusal(&run, CrossValidationRequest { from: &[part], ..request(&[]) });
+    assert!(message.contains("of the") && message.contains("rows of fold 2"), "{message}");
 }
 
 /// Losses of each epoch, by an earlier version of the engine.

@@ -1,6 +1,10 @@
 //! `pulsewire data`: labelled files looked at before anybody trains on them.
 
+mod agreement;
+mod audit;
 mod card;
+mod clean;
+mod report;
 
 use clap::Subcommand;
 
@@ -9,12 +13,21 @@ use clap::Subcommand;
 pub(crate) enum DataCommand {
     /// Tell labels, lengths, duplicates, leakage into a test and personal data
     Card(card::CardCommand),
+    /// Write labelled files anew without duplicates, HTML, web addresses, personal data and other noise
+    Clean(clean::CleanCommand),
+    /// Find likely label errors in the out-of-fold rows of a cross-validation
+    Audit(audit::AuditCommand),
+    /// Tell how far annotators agree
+    Agreement(agreement::AgreementCommand),
 }
 
 impl DataCommand {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Card(command) => command.run().await,
+            Self::Clean(command) => command.run(),
+            Self::Audit(command) => command.run(),
+            Self::Agreement(command) => command.run(),
         }
     }
 }

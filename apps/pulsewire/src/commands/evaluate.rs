@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use inference::{BackendConfig, EncoderModel, ModelDirectory};
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 use training::evaluation::{Comparison, Evaluation, Slice, predict, predict_against};
-use training::{LabelNames, Row, read_rows};
+use training::{CleaningRules, LabelNames, Row, read_rows};
 
 use crate::cli::Global;
 use crate::exit::UsageError;
@@ -89,10 +89,15 @@ impl EvaluateCommand {
         other: Option<&FoundModel>,
         backend: &BackendConfig,
     ) -> anyhow::Result<Evaluation> {
-        let rows = self.rows()?;
-        let mut model = load(found, backend)?;
+        let (mut model, rules) = load(found, backend)?;
         // Before minutes of scoring rather than after.
         let second = other.map(|other| Ok::<_, anyhow::Error>((other, load(other, backend)?))).transpose()?;
+        if let Some((other, _)) = second.as_ref().filter(|(_, (_, other))| *other != rules) {
+            let message =
+                format!("{found} and {other} read texts that are cleaned differently: measure them one by one");
+            return Err(UsageError(message).into());
+        }
+        let rows = self.rows(rules)?;
         let predictions = predict(&mut model, &rows, self.head.as_deref())?;
         let mut evaluation = Evaluation::of(&predictions);
         let slices = self.slice.iter().enumerate().map(|(index, column)| {
@@ -100,7 +105,7 @@ impl EvaluateCommand {
             Slice::of(column, values, &predictions)
         });
         evaluation.slices = slices.collect();
-        if let Some((other, mut model)) = second {
+        if let Some((other, (mut model, _))) = second {
             let second = predict_against(&mut model, &rows, &predictions)
                 .with_context(|| format!("cannot compare with {other}"))?;
             evaluation.against = Some(Comparison::of(&other.to_string(), &predictions, &second));
@@ -108,11 +113,12 @@ impl EvaluateCommand {
         Ok(evaluation)
     }
 
-    fn rows(&self) -> anyhow::Result<Vec<Row>> {
+    /// The labelled rows, cleaned as the model's training texts were.
+    fn rows(&self, rules: CleaningRules) -> anyhow::Result<Vec<Row>> {
         let names = self.labelled.label_names.as_deref().map(LabelNames::load).transpose()?;
         let (mut rows, mut cleaning) = (Vec::new(), Default::default());
         for source in self.labelled.sources() {
-            rows.extend(read_rows(&source, &self.slice, names.as_ref(), &mut cleaning)?);
+            rows.extend(read_rows(&source, &self.slice, names.as_ref(), rules, &mut cleaning)?);
         }
         if cleaning.empty_texts > 0 {
             tracing::warn!("{} rows without a text are left out", cleaning.empty_texts);
@@ -126,7 +132,9 @@ impl EvaluateCommand {
     }
 }
 
-fn load(found: &FoundModel, backend: &BackendConfig) -> anyhow::Result<EncoderModel> {
+fn load(found: &FoundModel, backend: &BackendConfig) -> anyhow::Result<(EncoderModel, CleaningRules)> {
     let directory = ModelDirectory::open(&found.directory)?;
-    Ok(EncoderModel::load(&directory, found.version.as_str(), backend)?)
+    let rules = directory.text_cleaning().map(CleaningRules::deserialize).transpose();
+    let rules = rules.with_context(|| format!("{found}: config.json: text_cleaning"))?.unwrap_or_default();
+    Ok((EncoderModel::load(&directory, found.version.as_str(), backend)?, rules))
 }

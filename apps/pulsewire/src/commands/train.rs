@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use registry::Alias;
-use training::{Hyperparameters, LossKind, Pace, Split, Task, TrainingRun};
+use training::{CleaningRules, Hyperparameters, LossKind, Pace, Split, Task, TrainingRun};
 
 use crate::cli::Global;
 use crate::exit::UsageError;
@@ -32,6 +32,8 @@ A run's file:
   [[tasks]]
   name = \"sentiment\"
   data = [{ path = \"headlines.csv\", text = \"headline\", label = \"sentiment\" }]
+  split = { by = \"time\", column = \"published\", test = 0.2 }     or by stratified (default), digest, group
+  cleaning = { html = true, urls = \"replace\" }                      see `pulsewire data clean --help`
   [hyperparameters]
   epochs = 4";
 
@@ -39,24 +41,9 @@ A run's file:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct TrainCommand {
-    /// A run's file (TOML), for several heads and for every setting
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "test", "head", "base"])]
-    run: Option<PathBuf>,
     /// The model's name in the registry
     #[arg(long, value_name = "NAME", required_unless_present = "run")]
     model: Option<String>,
-    /// The head's name [default: the label's column]
-    #[arg(long, value_name = "NAME")]
-    head: Option<String>,
-    /// Labelled file to test on, in place of a share of --data
-    #[arg(long, value_name = "FILE")]
-    test: Vec<PathBuf>,
-    /// Folder of the base encoder [default: the one that `pulsewire setup` fetched]
-    #[arg(long, value_name = "DIR")]
-    base: Option<PathBuf>,
-    /// Decides the split, the order of batches, new weights and dropout
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
     /// Make the new version champion
     #[arg(long)]
     promote: bool,
@@ -70,11 +57,33 @@ pub(crate) struct TrainCommand {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    recipe: RecipeArguments,
+    #[command(flatten)]
+    registry: RegistryArguments,
+}
+
+/// What is trained, and how: a run's file with flags over it, or one task made of flags.
+#[derive(Debug, Args)]
+pub(crate) struct RecipeArguments {
+    /// A run's file (TOML), for several heads and for every setting
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "test", "head", "base"])]
+    run: Option<PathBuf>,
+    /// The head's name [default: the label's column]
+    #[arg(long, value_name = "NAME")]
+    head: Option<String>,
+    /// Labelled file to test on, in place of a share of --data
+    #[arg(long, value_name = "FILE")]
+    test: Vec<PathBuf>,
+    /// Folder of the base encoder [default: the one that `pulsewire setup` fetched]
+    #[arg(long, value_name = "DIR")]
+    base: Option<PathBuf>,
+    /// Decides the split, the order of batches, new weights and dropout
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    #[command(flatten)]
     labelled: LabelledArguments,
     #[command(flatten)]
     fitting: FittingArguments,
-    #[command(flatten)]
-    registry: RegistryArguments,
 }
 
 /// The settings that are changed most.
@@ -97,21 +106,23 @@ struct FittingArguments {
 
 impl TrainCommand {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let run = self.training_run()?;
+        let run = self.recipe.training_run(self.model.as_deref())?;
         let registry = self.registry.open(global)?;
         let pace = self.checkpoint_every.map_or(Pace::default(), |seconds| Pace::Time(Duration::from_secs(seconds)));
         let options = PublicationOptions { promote: self.promote, restart: self.restart, pace };
         let published = tokio::task::block_in_place(|| train_and_publish(&run, &registry, &options))?;
         if self.json { print_json(&published) } else { print_line(render(&published)) }
     }
+}
 
-    /// The run's file with the flags over it, or a run of one task made of flags.
-    fn training_run(&self) -> anyhow::Result<TrainingRun> {
+impl RecipeArguments {
+    /// The run, checked. Without a name of its own, a run of one task is called as the task.
+    pub(crate) fn training_run(&self, name: Option<&str>) -> anyhow::Result<TrainingRun> {
         let mut run = match &self.run {
             Some(path) => TrainingRun::load(path)?,
             None => self.one_task()?,
         };
-        run.name = self.model.clone().unwrap_or(run.name);
+        run.name = name.map_or(run.name, str::to_owned);
         run.seed = self.seed.unwrap_or(run.seed);
         let (given, settings) = (&self.fitting, &mut run.hyperparameters);
         settings.epochs = given.epochs.unwrap_or(settings.epochs);
@@ -132,10 +143,11 @@ impl TrainCommand {
             validation: Vec::new(),
             test: self.labelled.of(&self.test),
             label_names: self.labelled.label_names.clone(),
+            cleaning: CleaningRules::default(),
             split: Split::default(),
             loss: LossKind::default(),
         };
-        let (name, base) = (self.model.clone().unwrap_or_default(), self.base.clone());
+        let (name, base) = (task.name.clone(), self.base.clone());
         let hyperparameters = Hyperparameters::default();
         Ok(TrainingRun { name, seed: 17, base, tensorboard: None, tasks: vec![task], hyperparameters })
     }
@@ -174,7 +186,8 @@ mod tests {
 
     fn run_of(arguments: &[&str]) -> TrainingRun {
         let all = ["train"].iter().chain(arguments);
-        Wrapper::try_parse_from(all).unwrap().command.training_run().unwrap()
+        let command = Wrapper::try_parse_from(all).unwrap().command;
+        command.recipe.training_run(command.model.as_deref()).unwrap()
     }
 
     #[test]
@@ -217,6 +230,6 @@ mod tests {
         assert!(parse(&[]).is_err());
         assert!(parse(&["--run", "a.toml", "--data", "b.csv"]).is_err());
         assert!(parse(&["--model", "a", "--data", "b.csv", "--format", "xml"]).is_err());
-        assert!(parse(&["--model", "a"]).unwrap().command.training_run().is_err());
+        assert!(parse(&["--model", "a"]).unwrap().command.recipe.training_run(None).is_err());
     }
 }

@@ -44,7 +44,7 @@ fn opens_a_model_with_two_heads() {
     let heads: Vec<(&str, usize)> = directory.heads().iter().map(|head| (&*head.name, head.labels.len())).collect();
     assert_eq!(heads, [("sentiment", 3), ("topic", 4)]);
     assert_eq!(directory.inputs(), INPUTS);
-    assert_eq!(directory.tokenizer().max_tokens(), 24);
+    assert_eq!((directory.tokenizer().max_tokens(), directory.text_cleaning()), (24, None));
 }
 
 #[test]
@@ -57,6 +57,14 @@ fn without_heads_there_is_one() {
     assert_eq!(opened.heads().len(), 1);
     assert_eq!(&*opened.heads()[0].name, DEFAULT_HEAD);
     assert_eq!(opened.heads()[0].labels.len(), 7);
+}
+
+#[test]
+fn a_model_tells_how_its_texts_were_cleaned() {
+    let directory = copy();
+    edit_config(&directory, |config| config["text_cleaning"]["html"] = true.into());
+    let opened = ModelDirectory::open(directory.path()).unwrap();
+    assert_eq!(opened.text_cleaning().unwrap()["html"], true);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::SHOWN;
 use super::duplicates::{Distinct, Text};
-use super::pairing::{Pair, SIMILARITY, across, sketches};
 use super::place::TextAt;
+use crate::dataset::pairing::{Pair, SIMILARITY, across, sketches};
 
 /// Test rows whose texts the data holds too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,13 +1,12 @@
 //! Near-duplicates within the data.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::SHOWN;
 use super::duplicates::{Distinct, Text};
-use super::pairing::{Pair, SIMILARITY, sketches, within};
 use super::place::TextAt;
+use crate::dataset::forest::Forest;
+use crate::dataset::pairing::{Pair, SIMILARITY, sketches, within};
 
 /// Texts that are almost the same. Exact duplicates are one text here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,7 +53,7 @@ impl NearDuplicates {
             forest.join(pair.left, pair.right);
             best.offer(pair, agree);
         });
-        let sizes = forest.sizes();
+        let sizes: Vec<usize> = forest.sets().into_iter().map(|set| set.len()).collect();
         Self {
             similarity: SIMILARITY,
             pairs,
@@ -100,51 +99,9 @@ impl Best {
     }
 }
 
-/// Disjoint sets of texts (Galler and Fischer 1964), with path halving.
-struct Forest(Vec<usize>);
-
-impl Forest {
-    fn of(texts: usize) -> Self {
-        Self((0..texts).collect())
-    }
-
-    fn root(&mut self, mut text: usize) -> usize {
-        while self.0[text] != text {
-            self.0[text] = self.0[self.0[text]];
-            text = self.0[text];
-        }
-        text
-    }
-
-    fn join(&mut self, left: usize, right: usize) {
-        let (left, right) = (self.root(left), self.root(right));
-        self.0[right] = left;
-    }
-
-    /// The sizes of the sets of more than one text.
-    fn sizes(mut self) -> Vec<usize> {
-        let mut sizes: HashMap<usize, usize> = HashMap::new();
-        for text in 0..self.0.len() {
-            *sizes.entry(self.root(text)).or_default() += 1;
-        }
-        sizes.into_values().filter(|size| *size > 1).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn clusters_are_what_pairs_hold_together() {
-        let mut forest = Forest::of(8);
-        for (left, right) in [(0, 1), (2, 3), (1, 3), (3, 0), (6, 7)] {
-            forest.join(left, right);
-        }
-        let mut sizes = forest.sizes();
-        sizes.sort_unstable();
-        assert_eq!(sizes, [2, 4]);
-    }
 
     #[test]
     fn disagreeing_pairs_are_kept_before_similar_ones() {

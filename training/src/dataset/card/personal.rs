@@ -9,6 +9,7 @@ mod number;
 mod payment;
 mod phone;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -25,7 +26,7 @@ const SHOWN_PLACES: usize = 3;
 const BLOCK: usize = 512;
 
 /// A kind of personal data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PersonalKind {
     /// `local@domain` (RFC 5322, without quoted local parts).
@@ -71,6 +72,16 @@ struct Finding {
 impl PersonalKind {
     /// All kinds, in the order of a card.
     pub const ALL: [Self; 4] = [Self::EmailAddress, Self::PhoneNumber, Self::PaymentCard, Self::Iban];
+
+    /// What takes a value's place.
+    fn placeholder(self) -> &'static str {
+        match self {
+            Self::EmailAddress => "[EMAIL]",
+            Self::PhoneNumber => "[PHONE]",
+            Self::PaymentCard => "[CARD]",
+            Self::Iban => "[IBAN]",
+        }
+    }
 
     /// What may be shown of a value.
     fn mask(self, value: &str) -> String {
@@ -122,15 +133,29 @@ impl PersonalData {
     }
 }
 
-/// The text with every finding masked.
+/// The text with every finding masked: `j***@***.org`.
 pub fn masked(text: &str) -> String {
-    let (mut masked, mut end) = (String::with_capacity(text.len()), 0);
+    rewritten(text, |kind, value| kind.mask(value))
+}
+
+/// The text with a placeholder for every finding, and the kinds that were found.
+pub(crate) fn with_placeholders(text: &str) -> (String, BTreeSet<PersonalKind>) {
+    let mut kinds = BTreeSet::new();
+    let text = rewritten(text, |kind, _| {
+        kinds.insert(kind);
+        kind.placeholder().to_owned()
+    });
+    (text, kinds)
+}
+
+fn rewritten(text: &str, mut write: impl FnMut(PersonalKind, &str) -> String) -> String {
+    let (mut written, mut end) = (String::with_capacity(text.len()), 0);
     for Finding { kind, range } in findings(text) {
-        masked.push_str(&text[end..range.start]);
-        masked.push_str(&kind.mask(&text[range.clone()]));
+        written.push_str(&text[end..range.start]);
+        written.push_str(&write(kind, &text[range.clone()]));
         end = range.end;
     }
-    masked + &text[end..]
+    written + &text[end..]
 }
 
 /// All findings, in the text's order, none of which overlap: what is checked best wins.

@@ -21,7 +21,7 @@ pub struct Place {
 }
 
 impl Place {
-    pub(super) fn of(at: &Location) -> Self {
+    pub(crate) fn of(at: &Location) -> Self {
         Self { file: at.path.display().to_string(), line: at.line }
     }
 }
@@ -50,7 +50,7 @@ impl TextAt {
 }
 
 /// The beginning of a text, with personal data masked.
-pub(super) fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     let text = masked(text);
     match text.char_indices().nth(SHOWN_CHARACTERS) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default().trim_end()),

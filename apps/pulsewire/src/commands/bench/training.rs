@@ -11,7 +11,7 @@ use clap::Args;
 use foundation::parts::Part;
 use foundation::progress::{Progress, Unit};
 use serde::{Deserialize, Serialize};
-use training::{DataSource, Hyperparameters, LossKind, Split, Task, TrainingRun};
+use training::{CleaningRules, DataSource, Hyperparameters, LossKind, Split, Task, TrainingRun};
 
 use crate::setup;
 use crate::terminal::{print_json, print_line, table};
@@ -186,6 +186,7 @@ impl Bench<'_> {
             validation: vec![held_out.clone()],
             test: vec![held_out],
             label_names: None,
+            cleaning: CleaningRules::default(),
             split: Split::default(),
             loss: LossKind::default(),
         };

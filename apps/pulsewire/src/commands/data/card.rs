@@ -1,6 +1,5 @@
 //! `pulsewire data card`: what labelled files hold, and what is wrong with them.
 
-mod report;
 mod sections;
 
 use std::fs;

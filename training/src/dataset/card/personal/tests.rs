@@ -45,4 +45,7 @@ fn masking_leaves_the_rest_of_a_text() {
     assert_eq!(masked("Zürich: jane@example.org, 4222222222222!"), "Zürich: j***@***.org, *********2222!");
     assert_eq!(masked("profit rose 5 %"), "profit rose 5 %");
     assert_eq!(masked(""), "");
+    let (text, kinds) = with_placeholders("Zürich: jane@example.org, joe@example.org, 4222222222222!");
+    assert_eq!(text, "Zürich: [EMAIL], [EMAIL], [CARD]!");
+    assert_eq!(Vec::from_iter(kinds), [PersonalKind::EmailAddress, PersonalKind::PaymentCard]);
 }

@@ -2,7 +2,7 @@
 
 use training::dataset::card::{DataCard, Duplicates, Leakage, Leaks, Lengths, NearDuplicates, Place, TextAt};
 
-use super::report::{Grid, Report, Section, Side};
+use crate::commands::data::report::{Grid, Report, Section, Side};
 
 /// Labels that a report lists.
 const LISTED_LABELS: usize = 200;
@@ -36,7 +36,7 @@ fn overview(card: &DataCard) -> Section {
         ("sha256 of labels and texts", card.digest.clone()),
     ];
     figures.into_iter().for_each(|(name, value)| grid.add([name.to_owned(), value]));
-    Section { title: "Data", grids: vec![grid], notes: Vec::new() }
+    Section { title: "Data".into(), grids: vec![grid], notes: Vec::new() }
 }
 
 fn labels(card: &DataCard) -> Section {
@@ -52,7 +52,7 @@ fn labels(card: &DataCard) -> Section {
         let (first, second) = (quoted(&pair.first, &pair.first_at), quoted(&pair.second, &pair.second_at));
         format!("label {second} looks like {first}: training refuses this; write both alike, or rename one")
     }));
-    Section { title: "Labels", grids: vec![grid], notes }
+    Section { title: "Labels".into(), grids: vec![grid], notes }
 }
 
 fn lengths(card: &DataCard) -> Section {
@@ -73,7 +73,7 @@ fn lengths(card: &DataCard) -> Section {
         }
         None => "tokens are not counted without the base encoder: `pulsewire setup` fetches it".to_owned(),
     };
-    Section { title: "Lengths", grids: vec![grid], notes: vec![note] }
+    Section { title: "Lengths".into(), grids: vec![grid], notes: vec![note] }
 }
 
 fn duplicates(found: &Duplicates) -> Section {
@@ -90,7 +90,7 @@ fn duplicates(found: &Duplicates) -> Section {
         }
     }
     let note = shown_note(found.shown.len(), found.conflicting_texts, "texts with more than one label");
-    Section { title: "Duplicates", grids: filled([figures, conflicts]), notes: note.into_iter().collect() }
+    Section { title: "Duplicates".into(), grids: filled([figures, conflicts]), notes: note.into_iter().collect() }
 }
 
 fn near_duplicates(found: &NearDuplicates) -> Section {
@@ -108,7 +108,7 @@ fn near_duplicates(found: &NearDuplicates) -> Section {
     let mut notes = vec![format!("a pair has a similarity of at least {:.2}", found.similarity)];
     notes.extend(shown_note(found.shown.len(), found.pairs, "pairs"));
     notes.extend(incomplete_note(found.complete));
-    Section { title: "Near-duplicates", grids: filled([figures, pairs]), notes }
+    Section { title: "Near-duplicates".into(), grids: filled([figures, pairs]), notes }
 }
 
 fn leakage(found: &Leakage) -> Section {
@@ -129,7 +129,7 @@ fn leakage(found: &Leakage) -> Section {
     if !texts.is_empty() {
         notes.push("of each kind at most 10 test texts are shown, each above its like in the data".to_owned());
     }
-    Section { title: "Leakage", grids: filled([figures, texts]), notes }
+    Section { title: "Leakage".into(), grids: filled([figures, texts]), notes }
 }
 
 fn personal_data(card: &DataCard) -> Section {
@@ -142,7 +142,7 @@ fn personal_data(card: &DataCard) -> Section {
         grid.add([kind.kind.to_string(), kind.count.to_string(), kind.rows.to_string(), places]);
     }
     let note = "what has a checkable form is found; names and postal addresses are not looked for";
-    Section { title: "Personal data", grids: vec![grid], notes: vec![note.to_owned()] }
+    Section { title: "Personal data".into(), grids: vec![grid], notes: vec![note.to_owned()] }
 }
 
 /// Counts with their names.

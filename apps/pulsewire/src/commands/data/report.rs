@@ -16,7 +16,7 @@ pub(super) struct Report {
 /// Tables and remarks on one matter.
 #[derive(Debug)]
 pub(super) struct Section {
-    pub(super) title: &'static str,
+    pub(super) title: String,
     pub(super) grids: Vec<Grid>,
     pub(super) notes: Vec<String>,
 }
@@ -24,7 +24,7 @@ pub(super) struct Section {
 /// A table whose columns have sides.
 #[derive(Debug)]
 pub(super) struct Grid {
-    columns: Vec<(&'static str, Side)>,
+    columns: Vec<(String, Side)>,
     rows: Vec<Vec<String>>,
 }
 
@@ -39,13 +39,14 @@ pub(super) enum Side {
 
 impl Grid {
     /// An empty table with these headings.
-    pub(super) fn new(columns: impl IntoIterator<Item = (&'static str, Side)>) -> Self {
-        Self { columns: columns.into_iter().collect(), rows: Vec::new() }
+    pub(super) fn new<'a>(columns: impl IntoIterator<Item = (&'a str, Side)>) -> Self {
+        let columns = columns.into_iter().map(|(heading, side)| (heading.to_owned(), side));
+        Self { columns: columns.collect(), rows: Vec::new() }
     }
 
     /// Adds a row with a cell for each column.
-    pub(super) fn add<const N: usize>(&mut self, row: [String; N]) {
-        self.rows.push(row.into());
+    pub(super) fn add(&mut self, row: impl IntoIterator<Item = String>) {
+        self.rows.push(row.into_iter().collect());
     }
 
     /// Whether it has no row.
@@ -54,7 +55,7 @@ impl Grid {
     }
 
     fn text(&self) -> String {
-        let headings: Vec<&str> = self.columns.iter().map(|(heading, _)| *heading).collect();
+        let headings: Vec<&str> = self.columns.iter().map(|(heading, _)| heading.as_str()).collect();
         let mut table = table(&headings);
         table.add_rows(self.rows.clone());
         for (index, (_, side)) in self.columns.iter().enumerate() {
@@ -124,7 +125,7 @@ mod tests {
         let mut grid = Grid::new([("label", Side::Left), ("rows", Side::Right)]);
         grid.add(["up|down".to_owned(), "5".to_owned()]);
         grid.add(["<b>".to_owned(), "1200".to_owned()]);
-        let section = Section { title: "Labels", grids: vec![grid], notes: vec!["2 *labels*".to_owned()] };
+        let section = Section { title: "Labels".into(), grids: vec![grid], notes: vec!["2 *labels*".to_owned()] };
         Report { title: "Data card", sections: vec![section] }
     }
 

@@ -1,0 +1,145 @@
+//! `pulsewire data clean`: labelled files as training would clean them, written anew.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+use training::dataset::{CleanRequest, Cleaning, Treatment, UnicodeForm, clean};
+use training::{CleaningRules, DataSink, LabelNames};
+
+use super::report::{Grid, Report, Section, Side};
+use crate::exit::UsageError;
+use crate::labelled::LabelledArguments;
+use crate::settings::serde_name;
+use crate::terminal::{print_json, print_line};
+
+const EXAMPLES: &str = "\
+EXAMPLES:
+  pulsewire data clean --data raw.csv --out clean.csv --text headline --label sentiment --html --unicode nfkc
+  pulsewire data clean --data tweets.ndjson --out tweets.parquet --urls replace --handles drop --mask-personal-data
+  pulsewire data clean --data train.csv --test test.csv --out apart.csv --drop-near-duplicates --column author
+
+As in training, spaces and control characters are tidied, texts that stand twice or have no label of a majority are left out,
+and so are those of --test. The rest is done where it is asked for.
+
+Training cleans by itself if a task's file says so: cleaning = { html = true, unicode = \"nfkc\", urls = \"replace\",
+handles = \"drop\", mask_personal_data = true, drop_near_duplicates = true }. A model learns from what it is shown: what changes
+texts here or there must be done to texts that the model is asked about, too. A monitor does not do it. A model that was
+trained with such a task says so in its config.json (text_cleaning), and `pulsewire evaluate` goes by it.";
+
+/// Arguments of `data clean`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CleanCommand {
+    /// File to write: CSV, TSV, NDJSON or Parquet by its ending
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Labelled file of the same kind that a model will be tested on: its texts are left out (may be given more than once)
+    #[arg(long, value_name = "FILE")]
+    test: Vec<PathBuf>,
+    /// Further column or key to keep (may be given more than once)
+    #[arg(long, value_name = "COLUMN")]
+    column: Vec<String>,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    rules: RuleArguments,
+    #[command(flatten)]
+    labelled: LabelledArguments,
+}
+
+/// What is changed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Cleaning")]
+struct RuleArguments {
+    /// Take texts for HTML: tags go, &amp; becomes &
+    #[arg(long)]
+    html: bool,
+    /// Unicode form of the texts: nfc or nfkc
+    #[arg(long, value_name = "FORM", value_parser = serde_name::<UnicodeForm>)]
+    unicode: Option<UnicodeForm>,
+    /// Web addresses: keep, drop, or replace by [URL]
+    #[arg(long, value_name = "WHAT", default_value = "keep", value_parser = serde_name::<Treatment>)]
+    urls: Treatment,
+    /// @names: keep, drop, or replace by [HANDLE]
+    #[arg(long, value_name = "WHAT", default_value = "keep", value_parser = serde_name::<Treatment>)]
+    handles: Treatment,
+    /// Put [EMAIL], [PHONE], [CARD] and [IBAN] in the place of personal data
+    #[arg(long)]
+    mask_personal_data: bool,
+    /// Keep one of several texts that are almost the same, and none that is almost one of --test
+    #[arg(long)]
+    drop_near_duplicates: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Answer {
+    rows_written: usize,
+    #[serde(flatten)]
+    cleaning: Cleaning,
+}
+
+impl CleanCommand {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        if self.labelled.data.is_empty() {
+            return Err(UsageError("nothing to clean: name a file with --data".into()).into());
+        }
+        if let Some(own) = self.labelled.data.iter().chain(&self.test).find(|path| same_file(path, &self.out)) {
+            return Err(UsageError(format!("--out would overwrite {}: name another file", own.display())).into());
+        }
+        let sink = DataSink::new(&self.out, self.columns())?;
+        let names = self.labelled.label_names.as_deref().map(LabelNames::load).transpose()?;
+        let (rows, cleaning) = clean(&CleanRequest {
+            data: &self.labelled.sources(),
+            test: &self.labelled.of(&self.test),
+            names: names.as_ref(),
+            rules: self.rules.rules(),
+            extra: &self.column,
+        })?;
+        sink.write(&rows)?;
+        let answer = Answer { rows_written: rows.len(), cleaning };
+        if self.json { print_json(&answer) } else { print_line(report(&answer).text()) }
+    }
+
+    /// The columns' names: those that they are read by; of a JSON Pointer its last part.
+    fn columns(&self) -> Vec<String> {
+        let named = |name: &Option<String>, default: &str| match name {
+            Some(name) if !self.labelled.no_header => name.clone(),
+            _ => default.to_owned(),
+        };
+        let text_and_label = [named(&self.labelled.text, "text"), named(&self.labelled.label, "label")];
+        let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+        let columns = text_and_label.into_iter().chain(self.column.clone());
+        columns.map(|name| if name.starts_with('/') { last(&name) } else { name }).collect()
+    }
+}
+
+impl RuleArguments {
+    fn rules(&self) -> CleaningRules {
+        CleaningRules {
+            html: self.html,
+            unicode: self.unicode,
+            urls: self.urls,
+            handles: self.handles,
+            mask_personal_data: self.mask_personal_data,
+            drop_near_duplicates: self.drop_near_duplicates,
+        }
+    }
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+fn report(answer: &Answer) -> Report {
+    let mut grid = Grid::new([("figure", Side::Left), ("rows", Side::Right)]);
+    grid.add(["read".to_owned(), answer.cleaning.read.to_string()]);
+    for (name, rows) in answer.cleaning.counts() {
+        grid.add([name.to_owned(), rows.to_string()]);
+    }
+    grid.add(["written".to_owned(), answer.rows_written.to_string()]);
+    let title = "Cleaning".to_owned();
+    Report { title: "Cleaning", sections: vec![Section { title, grids: vec![grid], notes: Vec::new() }] }
+}

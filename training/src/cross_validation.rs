@@ -1,0 +1,127 @@
+//! Cross-validation: every row judged by a model that has not seen it, to measure a recipe rather than one split.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use foundation::configuration::ConfigurationError;
+use foundation::parts::Part;
+
+use crate::dataset::{FoldedTask, Folds};
+use crate::directory::base_name;
+use crate::error::TrainingError;
+use crate::evaluation::{CrossValidation, FoldedEvaluation};
+use crate::out_of_fold::{JudgedRow, OutOfFold, OutOfFoldFile, read_files};
+use crate::run::TrainingRun;
+use crate::trainer::train_and_score;
+
+/// What is cross-validated, and how much of it here and now.
+#[derive(Debug, Clone, Copy)]
+pub struct CrossValidationRequest<'a> {
+    /// The recipe. Its tasks' splits say how large a validation side is cut from each fold's training part.
+    pub run: &'a TrainingRun,
+    /// How many folds, at least 2.
+    pub folds: usize,
+    /// The folds to train, from 1; all where empty.
+    pub only: &'a [usize],
+    /// Out-of-fold files of the same run and data: their folds are taken and not trained again.
+    pub from: &'a [PathBuf],
+    /// Where to write the out-of-fold rows, after every fold.
+    pub out_of_fold: Option<&'a Path>,
+}
+
+/// Trains each fold from the base encoder and measures it on the rows that it was not given. No model is kept.
+///
+/// # Errors
+///
+/// Before training, whatever is wrong with the data, the folds and the files; and what training itself may end with.
+pub fn cross_validate(request: &CrossValidationRequest<'_>) -> Result<CrossValidation, TrainingError> {
+    let CrossValidationRequest { run, only, .. } = *request;
+    run.validate()?;
+    let started = Instant::now();
+    let base = match &run.base {
+        Some(base) => base.clone(),
+        None => Part::BaseEncoder.locate()?,
+    };
+    let folds = Folds::load(&run.tasks, request.folds, run.seed)?;
+    if let Some(fold) = only.iter().find(|fold| !(1..=folds.count()).contains(*fold)) {
+        let message = format!("there is no fold {fold}; the folds are 1 to {}", folds.count());
+        return Err(ConfigurationError::invalid("only", message).into());
+    }
+    let mut judged = known(request, identity(run, &base, &folds)?, &folds)?;
+    let write = |judged: &OutOfFoldFile| request.out_of_fold.map_or(Ok(()), |path| judged.write(path));
+    // A path that cannot be written is told before the first fold.
+    write(&judged)?;
+    for fold in (0..folds.count()).filter(|fold| only.is_empty() || only.contains(&(fold + 1))) {
+        if judged.tasks.iter().all(|task| task.folds().contains(&(fold + 1))) {
+            continue;
+        }
+        let data = folds.data(fold)?;
+        let name = format!("{}, fold {} of {}", run.name, fold + 1, folds.count());
+        let probabilities = train_and_score(&TrainingRun { name, ..run.clone() }, &base, &data)?;
+        for ((judged, task), probabilities) in judged.tasks.iter_mut().zip(folds.tasks()).zip(probabilities) {
+            judged.rows.extend(rows(task, fold, probabilities));
+            judged.rows.sort_by_key(|row| row.fold);
+        }
+        write(&judged)?;
+    }
+    let evaluate = |(task, judged): (&FoldedTask, &OutOfFold)| FoldedEvaluation::of(judged, task.cleaning());
+    Ok(CrossValidation {
+        version: CrossValidation::VERSION,
+        name: run.name.clone(),
+        base: base_name(&base),
+        seed: run.seed,
+        hyperparameters: run.hyperparameters.clone(),
+        data_digest: folds.digest(),
+        folds: folds.count(),
+        tasks: folds.tasks().iter().zip(&judged.tasks).map(evaluate).collect::<Result<_, _>>()?,
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+/// What tells this run from others: rows of two runs are not put together.
+fn identity(run: &TrainingRun, base: &Path, folds: &Folds) -> Result<String, TrainingError> {
+    let hyperparameters = serde_json::to_string(&run.hyperparameters)
+        .map_err(|error| ConfigurationError::invalid("hyperparameters", error.to_string()))?;
+    let losses: Vec<_> = run.tasks.iter().map(|task| task.loss).collect();
+    let content = format!("{hyperparameters}\n{losses:?}\n{}\n{}\n{}", base_name(base), run.seed, folds.digest());
+    Ok(foundation::digest::sha256(content.as_bytes())[..16].to_owned())
+}
+
+/// The rows of `from`, whole folds of this run, under every task.
+fn known(request: &CrossValidationRequest<'_>, run: String, folds: &Folds) -> Result<OutOfFoldFile, TrainingError> {
+    let mut found = read_files(request.from)?;
+    let path = || request.from.first().cloned().unwrap_or_default();
+    if !found.tasks.is_empty() && found.run != run {
+        let message = "its rows are of another run: data, base encoder, hyper-parameters, seed and number of folds must be \
+                       the same; train all folds anew, without it";
+        return Err(TrainingError::OutOfFold { path: path(), message: message.to_owned() });
+    }
+    let tasks = folds.tasks().iter().map(|task| {
+        let at = found.tasks.iter().position(|own| own.task == task.name());
+        let rows = at.map_or(Vec::new(), |at| std::mem::take(&mut found.tasks[at].rows));
+        OutOfFold { task: task.name().to_owned(), labels: task.labels().names().to_vec(), rows }
+    });
+    let mut known = OutOfFoldFile { run, tasks: tasks.collect() };
+    for (judged, task) in known.tasks.iter_mut().zip(folds.tasks()) {
+        judged.rows.sort_by_key(|row| row.fold);
+        for fold in judged.folds() {
+            let rows = judged.rows.iter().filter(|row| row.fold == fold).count();
+            let expected = fold.checked_sub(1).map_or(0, |fold| task.held_out(fold).count());
+            if rows != expected {
+                let message = format!("it has {rows} of the {expected} rows of fold {fold}; take that fold's rows out");
+                return Err(TrainingError::OutOfFold { path: path(), message });
+            }
+        }
+    }
+    Ok(known)
+}
+
+fn rows(task: &FoldedTask, fold: usize, probabilities: Vec<Vec<f64>>) -> impl Iterator<Item = JudgedRow> {
+    task.held_out(fold).zip(probabilities).map(move |((row, label), probabilities)| JudgedRow {
+        fold: fold + 1,
+        at: row.at.clone(),
+        text: row.text.clone(),
+        label,
+        probabilities,
+    })
+}

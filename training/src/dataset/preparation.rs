@@ -1,0 +1,121 @@
+//! From a task's files to rows that are fit to be split: cleaned, each text once, apart from all that is held out.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{
+    Cleaning, CleaningRules, Example, LabelNames, LabelSet, MINIMUM_ROWS, Row, cleaning, key, labels, near_duplicates,
+    read_rows,
+};
+use crate::error::TrainingError;
+use crate::run::Task;
+use crate::source::DataSource;
+
+/// A task's rows before they are split.
+pub(super) struct Prepared {
+    pub(super) labels: LabelSet,
+    /// With the value of the column that the split is by, if it is by one.
+    pub(super) rows: Vec<Row>,
+    pub(super) validation: Vec<Row>,
+    pub(super) test: Vec<Row>,
+    pub(super) cleaning: Cleaning,
+}
+
+/// Reads and cleans the tasks' files. No text of any validation or test file stays among the rows of any task.
+pub(super) fn prepare(tasks: &[Task]) -> Result<Vec<Prepared>, TrainingError> {
+    let files = tasks.iter().map(Files::read).collect::<Result<Vec<_>, _>>()?;
+    let held_out = files.iter().flat_map(|files| files.validation.iter().chain(&files.test));
+    let held_out: HashSet<String> = held_out.map(|row| key(&row.text)).collect();
+    tasks.iter().zip(files).map(|(task, files)| files.prepare(task, &held_out)).collect()
+}
+
+/// A task's files, cleaned but with duplicates.
+struct Files {
+    names: Option<LabelNames>,
+    data: Vec<Row>,
+    validation: Vec<Row>,
+    test: Vec<Row>,
+    cleaning: Cleaning,
+}
+
+impl Files {
+    fn read(task: &Task) -> Result<Self, TrainingError> {
+        let names = task.label_names.as_deref().map(LabelNames::load).transpose()?;
+        let mut cleaning = Cleaning::default();
+        let mut read = |sources: &[DataSource], extra: &[String]| -> Result<Vec<Row>, TrainingError> {
+            let mut rows = Vec::new();
+            for source in sources {
+                rows.extend(read_rows(source, extra, names.as_ref(), task.cleaning, &mut cleaning)?);
+            }
+            Ok(rows)
+        };
+        let data = read(&task.data, task.split.by.column().map_or(&[], std::slice::from_ref))?;
+        let (validation, test) = (read(&task.validation, &[])?, read(&task.test, &[])?);
+        Ok(Self { names, data, validation, test, cleaning })
+    }
+
+    fn prepare(self, task: &Task, held_out: &HashSet<String>) -> Result<Prepared, TrainingError> {
+        let Self { names, data, validation, test, mut cleaning } = self;
+        let rows = without_texts(data, held_out, &mut cleaning);
+        labels::refuse_look_alikes(&rows)?;
+        let files = [&validation[..], &test[..]].concat();
+        let rows = distinct(rows, &files, task.cleaning, &mut cleaning);
+        let labels = LabelSet::of(&rows, names.as_ref());
+        check_classes(task, &labels, &rows)?;
+        Ok(Prepared { labels, rows, validation, test, cleaning })
+    }
+}
+
+impl Prepared {
+    /// These rows with their labels' indices.
+    pub(super) fn examples<'a>(&self, rows: impl IntoIterator<Item = &'a Row>) -> Result<Vec<Example>, TrainingError> {
+        let example = |row: &Row| Ok(Example { text: row.text.clone(), label: self.labels.index_of(row)? });
+        rows.into_iter().map(example).collect()
+    }
+}
+
+/// The rows without those whose texts, by [`key`], are held out.
+pub(super) fn without_texts(mut rows: Vec<Row>, held_out: &HashSet<String>, cleaning: &mut Cleaning) -> Vec<Row> {
+    let before = rows.len();
+    rows.retain(|row| !held_out.contains(&key(&row.text)));
+    cleaning.repeats_of_held_out += before - rows.len();
+    rows
+}
+
+/// Each text once; by the rules, also without what is almost another text or one of the files that are held out.
+pub(super) fn distinct(rows: Vec<Row>, files: &[Row], rules: CleaningRules, cleaning: &mut Cleaning) -> Vec<Row> {
+    let rows = cleaning::without_duplicates(rows, cleaning);
+    if !rules.drop_near_duplicates {
+        return rows;
+    }
+    let before = rows.len();
+    let rows = near_duplicates::without(rows, files);
+    cleaning.near_duplicates += before - rows.len();
+    rows
+}
+
+fn check_classes(task: &Task, labels: &LabelSet, rows: &[Row]) -> Result<(), TrainingError> {
+    if labels.len() < 2 {
+        let files: Vec<_> = task.data.iter().map(|source| source.path.display().to_string()).collect();
+        return Err(TrainingError::OneClass {
+            task: task.name.clone(),
+            label: labels.names().first().cloned(),
+            files: files.join(", "),
+        });
+    }
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for row in rows {
+        *counts.entry(&row.label).or_default() += 1;
+    }
+    for label in labels.names() {
+        let rows = counts.get(label.as_str()).copied().unwrap_or(0);
+        if rows < MINIMUM_ROWS {
+            return Err(TrainingError::TooFewRows {
+                task: task.name.clone(),
+                label: label.clone(),
+                rows,
+                minimum: MINIMUM_ROWS,
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! The stratified split: every label falls on the three sides in the same shares.
+
+use std::collections::HashMap;
+
+use super::{Shares, Side, Splitting};
+use crate::dataset::key;
+use crate::random::Random;
+
+/// Places rows label by label, in the seed's order. A side with a share above zero gets at least one row of every label, unless
+/// `taken`, the sides of texts that earlier splits have met, leaves none for it.
+pub(super) fn place(splitting: &Splitting<'_>, labels: usize, taken: &HashMap<String, Side>) -> Vec<(usize, Side)> {
+    let mut by_label = vec![Vec::new(); labels];
+    for (row, label) in splitting.labels.iter().enumerate() {
+        by_label[*label].push(row);
+    }
+    let mut random = Random::new(splitting.seed, "split");
+    let mut placed = Vec::with_capacity(splitting.rows.len());
+    for mut rows in by_label {
+        random.shuffle(&mut rows);
+        let known = |row: &usize| taken.get(&key(&splitting.rows[*row].text)).copied();
+        let wanted = |share: f64, side: Side| {
+            let met = rows.iter().filter(|row| known(row) == Some(side)).count();
+            Shares::rows(share, rows.len()).saturating_sub(met)
+        };
+        let mut test = wanted(splitting.shares.test, Side::Test);
+        let mut validation = wanted(splitting.shares.validation, Side::Validation);
+        for row in rows {
+            let side = known(&row).unwrap_or_else(|| {
+                if test > 0 {
+                    test -= 1;
+                    Side::Test
+                } else if validation > 0 {
+                    validation -= 1;
+                    Side::Validation
+                } else {
+                    Side::Train
+                }
+            });
+            placed.push((row, side));
+        }
+    }
+    placed
+}

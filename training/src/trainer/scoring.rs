@@ -1,0 +1,55 @@
+//! A model that is trained to be asked and then forgotten: what cross-validation needs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{EVALUATION_ROWS, Trainer};
+use crate::dataset::TaskData;
+use crate::engine::{Mode, PackedBatch};
+use crate::error::TrainingError;
+use crate::run::TrainingRun;
+
+/// Probabilities are rounded to so many parts: files stay small, and what is read from them is what was written.
+const PARTS: f64 = 1e7;
+
+/// Trains, and answers for each task with `[rows, labels]` probabilities of its test side. Nothing is written.
+pub(crate) fn train_and_score(
+    run: &TrainingRun,
+    base: &Path,
+    data: &[TaskData],
+) -> Result<Vec<Vec<Vec<f64>>>, TrainingError> {
+    let trainer = Trainer::new(run, base, data)?;
+    trainer.fit(None)?;
+    (0..data.len()).map(|task| trainer.probabilities(task)).collect()
+}
+
+impl Trainer<'_> {
+    fn probabilities(&self, task: usize) -> Result<Vec<Vec<f64>>, TrainingError> {
+        let mut all = Vec::with_capacity(self.samples[task].test.len());
+        for block in self.samples[task].test.chunks(EVALUATION_ROWS) {
+            let packed = Arc::new(PackedBatch::new(block.iter().map(|sample| &*sample.tokens)));
+            let pooled = self.model.encode(&packed, Mode::Evaluation)?;
+            all.extend(self.model.logits(&pooled, task)?.to_vec2::<f32>()?.iter().map(|logits| softmax(logits)));
+        }
+        Ok(all)
+    }
+}
+
+fn softmax(logits: &[f32]) -> Vec<f64> {
+    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = logits.iter().map(|logit| f64::from(logit - highest).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| (power / sum * PARTS).round() / PARTS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_are_those_counted_by_hand() {
+        assert_eq!(softmax(&[2f32.ln(), 0.0, 0.0]), [0.5, 0.25, 0.25]);
+        assert_eq!(softmax(&[1000.0, -1000.0]), [1.0, 0.0]);
+        assert_eq!(softmax(&[0.0; 3]), [0.333_333_3; 3]);
+    }
+}
