@@ -108,6 +108,11 @@ impl DataSource {
         }
     }
 
+    /// The same file read for its texts alone: its rows need no label.
+    pub fn without_label(&self) -> Self {
+        Self { label: Some(self.text_column().to_owned()), ..self.clone() }
+    }
+
     /// The format: the one set, else by the file's ending.
     pub fn resolved_format(&self) -> Result<Format, TrainingError> {
         if let Some(format) = self.format {
