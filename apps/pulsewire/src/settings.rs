@@ -87,7 +87,11 @@ impl ModelArguments {
         let config = self.config(global)?.model;
         let path = Path::new(&config.name);
         if path.join("config.json").exists() {
-            return Ok(FoundModel { name: config.name.clone(), version: "local".into(), directory: path.to_owned() });
+            return Ok(FoundModel {
+                name: config.name.clone(),
+                version: FoundModel::LOCAL.into(),
+                directory: path.to_owned(),
+            });
         }
         let resolved = Registry::open(&config.registry).resolve(&config.name)?;
         Ok(FoundModel {
@@ -107,10 +111,15 @@ fn text_of(path: Option<&Path>) -> Option<String> {
 pub(crate) struct FoundModel {
     /// Its name, or its directory.
     pub(crate) name: String,
-    /// Its version, or `local`.
+    /// Its version, or [`FoundModel::LOCAL`].
     pub(crate) version: String,
     /// Where its files lie.
     pub(crate) directory: PathBuf,
+}
+
+impl FoundModel {
+    /// The version of a model directory that is not the registry's.
+    pub(crate) const LOCAL: &str = "local";
 }
 
 impl fmt::Display for FoundModel {

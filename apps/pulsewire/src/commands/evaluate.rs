@@ -8,7 +8,6 @@ use clap::Args;
 use inference::{BackendConfig, EncoderModel, ModelDirectory};
 use serde::Serialize;
 use training::evaluation::{Comparison, Evaluation, Slice, predict, predict_against};
-use training::{LabelNames, Row, read_rows};
 
 use crate::cli::Global;
 use crate::exit::UsageError;
@@ -89,7 +88,7 @@ impl EvaluateCommand {
         other: Option<&FoundModel>,
         backend: &BackendConfig,
     ) -> anyhow::Result<Evaluation> {
-        let rows = self.rows()?;
+        let rows = self.labelled.rows(&self.slice)?;
         let mut model = load(found, backend)?;
         // Before minutes of scoring rather than after.
         let second = other.map(|other| Ok::<_, anyhow::Error>((other, load(other, backend)?))).transpose()?;
@@ -106,18 +105,6 @@ impl EvaluateCommand {
             evaluation.against = Some(Comparison::of(&other.to_string(), &predictions, &second));
         }
         Ok(evaluation)
-    }
-
-    fn rows(&self) -> anyhow::Result<Vec<Row>> {
-        let names = self.labelled.label_names.as_deref().map(LabelNames::load).transpose()?;
-        let (mut rows, mut cleaning) = (Vec::new(), Default::default());
-        for source in self.labelled.sources() {
-            rows.extend(read_rows(&source, &self.slice, names.as_ref(), &mut cleaning)?);
-        }
-        if cleaning.empty_texts > 0 {
-            tracing::warn!("{} rows without a text are left out", cleaning.empty_texts);
-        }
-        Ok(rows)
     }
 
     fn title(&self, found: &FoundModel) -> String {
