@@ -273,3 +273,5 @@ fn tokens_of(text: &str, tokenizer: &TextTokenizer, base: &Path) -> Result<Box<[
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transformers_tests;

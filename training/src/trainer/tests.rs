@@ -62,7 +62,7 @@ fn task(name: &str, data: DataSource) -> Task {
     }
 }
 
-fn run(directory: &Path) -> TrainingRun {
+pub(super) fn run(directory: &Path) -> TrainingRun {
     let hyperparameters = Hyperparameters {
         epochs: 20,
         batch_size: 16,
