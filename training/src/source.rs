@@ -108,6 +108,11 @@ impl DataSource {
         }
     }
 
+    /// The same file read for its texts alone: its rows need no label.
+    pub fn without_label(&self) -> Self {
+        Self { label: Some(self.text_column().to_owned()), ..self.clone() }
+    }
+
     /// The format: the one set, else by the file's ending.
     pub fn resolved_format(&self) -> Result<Format, TrainingError> {
         if let Some(format) = self.format {
@@ -160,8 +165,7 @@ impl DataSource {
     ///
     /// As [`DataSource::read`].
     pub fn read_texts(&self) -> Result<Vec<String>, TrainingError> {
-        let of_text = Self { label: Some(self.text_column().to_owned()), ..self.clone() };
-        Ok(of_text.read()?.into_iter().map(|row| row.text).collect())
+        Ok(self.without_label().read()?.into_iter().map(|row| row.text).collect())
     }
 
     fn text_column(&self) -> &str {

@@ -211,3 +211,5 @@ fn tokens_of(text: &str, tokenizer: &TextTokenizer, base: &Path) -> Result<Box<[
 
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(test)]
+mod transformers_tests;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use training::{DataSource, Encoding, Format};
+use training::{CleaningRules, DataSource, Encoding, Format, LabelNames, Row, TrainingError, read_rows};
 
 use crate::settings::serde_name;
 
@@ -38,6 +38,19 @@ pub(crate) struct LabelledArguments {
 }
 
 impl LabelledArguments {
+    /// The tidied rows of `--data` that have a text, cleaned by these rules, with the values of these columns.
+    pub(crate) fn rows(&self, extra: &[String], rules: CleaningRules) -> Result<Vec<Row>, TrainingError> {
+        let names = self.label_names.as_deref().map(LabelNames::load).transpose()?;
+        let (mut rows, mut cleaning) = (Vec::new(), Default::default());
+        for source in self.sources() {
+            rows.extend(read_rows(&source, extra, names.as_ref(), rules, &mut cleaning)?);
+        }
+        if cleaning.empty_texts > 0 {
+            tracing::warn!("{} rows without a text are left out", cleaning.empty_texts);
+        }
+        Ok(rows)
+    }
+
     /// The files of `--data`.
     pub(crate) fn sources(&self) -> Vec<DataSource> {
         self.of(&self.data)

@@ -1,10 +1,13 @@
-//! From a training run to a version in the registry: train, export, prove, publish, promote. Shared by `train` and `demo`.
+//! From a training run to a version in the registry: train, export, prove, publish, promote. Shared by `train`, `demo` and
+//! `export`, which publishes what is compressed.
+
+use std::path::Path;
 
 use anyhow::Context as _;
-use registry::{Alias, ManifestDraft, ModelName, Registry, Version};
+use registry::{Alias, Manifest, ManifestDraft, ModelName, Registry, Version};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use training::export::{ParityReport, check_parity, export};
+use training::export::{ExportCard, ParityReport, check_parity, export};
 use training::{Checkpoints, Pace, TrainingReport, TrainingRun, train_resumably};
 
 use crate::training_folder::TrainingFolder;
@@ -54,11 +57,37 @@ pub(crate) fn train_and_publish(
     let reference = trained.logits(&sample)?;
     let parity = check_parity(&trained.staging, &|_| reference.clone(), &sample)?;
     let version = registry.publish(&model, &trained.staging, draft(run, &trained.report, &parity)?)?;
-    let first = registry.current(&model, Alias::Champion)?.is_none();
-    let alias = if options.promote || first { Alias::Champion } else { Alias::Challenger };
-    registry.promote(&model, version, alias)?;
+    let alias = give_part(registry, &model, version, options.promote)?;
     folder.finish();
     Ok(Publication { model, version, alias, parity, report: trained.report })
+}
+
+/// Publishes a compressed export as the next version of the model that it was made from, by the same rule.
+pub(crate) fn publish_export(
+    registry: &Registry,
+    parent: &Manifest,
+    folder: &Path,
+    card: &ExportCard,
+    promote: bool,
+) -> anyhow::Result<(Version, Alias)> {
+    let json = |value: serde_json::Result<Value>| value.context("the card cannot be written as JSON");
+    let mut draft = ManifestDraft { parents: vec![parent.reference().to_string()], ..parent.draft.clone() };
+    draft.parameters.insert("precision".to_owned(), card.precision.as_str().into());
+    // The parent's figures are not this version's: it has those that were measured.
+    draft.metrics = Map::from_iter([("export".to_owned(), json(serde_json::to_value(card))?)]);
+    if let Some(cost) = &card.cost {
+        let report = json(serde_json::to_value(&cost.compressed))?;
+        draft.metrics.insert(cost.compressed.head.clone(), report);
+    }
+    let version = registry.publish(&parent.model, folder, draft)?;
+    Ok((version, give_part(registry, &parent.model, version, promote)?))
+}
+
+fn give_part(registry: &Registry, model: &ModelName, version: Version, promote: bool) -> anyhow::Result<Alias> {
+    let first = registry.current(model, Alias::Champion)?.is_none();
+    let alias = if promote || first { Alias::Champion } else { Alias::Challenger };
+    registry.promote(model, version, alias)?;
+    Ok(alias)
 }
 
 fn draft(run: &TrainingRun, report: &TrainingReport, parity: &ParityReport) -> anyhow::Result<ManifestDraft> {
@@ -81,4 +110,61 @@ fn draft(run: &TrainingRun, report: &TrainingReport, parity: &ParityReport) -> a
         metrics,
         parents: Vec::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use training::EvaluationReport;
+    use training::export::{AccuracyCost, CARD_VERSION, Identity, Precision};
+
+    fn card() -> ExportCard {
+        let labels = ["down", "up"].map(str::to_owned);
+        ExportCard {
+            version: CARD_VERSION,
+            model: "news@1".to_owned(),
+            precision: Precision::Int8,
+            bytes: 25,
+            fp32_bytes: 100,
+            identity: Identity { tokenizer_sha256: String::new(), labels_sha256: String::new() },
+            parity: ParityReport { texts: 1, limit: 0.1, backends: Vec::new() },
+            calibration: None,
+            agreement: None,
+            cost: Some(AccuracyCost {
+                fp32_accuracy: 1.0,
+                fp32_macro_f1: 1.0,
+                accuracy_lost: 0.5,
+                macro_f1_lost: 0.5,
+                compressed: EvaluationReport::from_pairs("mood", &labels, [(0, 0), (1, 0)]),
+            }),
+        }
+    }
+
+    #[test]
+    fn a_compressed_version_names_its_parent_and_has_its_own_figures() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = Registry::open(folder.path().join("models"));
+        let model: ModelName = "news".parse().unwrap();
+        let staging = |name: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join("model.onnx"), name).unwrap();
+            path
+        };
+        let metrics = Map::from_iter([("mood".to_owned(), serde_json::json!({ "accuracy": 1.0 }))]);
+        let draft = ManifestDraft { base: "tiny".to_owned(), metrics, ..ManifestDraft::default() };
+        let first = registry.publish(&model, &staging("full"), draft).unwrap();
+        registry.promote(&model, first, Alias::Champion).unwrap();
+        let parent = registry.resolve("news@1").unwrap().manifest;
+
+        let publish =
+            |name: &str, promote| publish_export(&registry, &parent, &staging(name), &card(), promote).unwrap();
+        let (second, alias) = publish("small", false);
+        assert_eq!((alias, registry.current(&model, Alias::Challenger).unwrap()), (Alias::Challenger, Some(second)));
+        let draft = registry.resolve("news@challenger").unwrap().manifest.draft;
+        assert_eq!((draft.base.as_str(), &*draft.parents), ("tiny", &["news@1".to_owned()][..]));
+        assert_eq!(draft.parameters["precision"], "int8");
+        assert_eq!((&draft.metrics["mood"]["accuracy"], &draft.metrics["export"]["bytes"]), (&0.5.into(), &25.into()));
+        assert_eq!(publish("smaller", true).1, Alias::Champion);
+    }
 }

@@ -3,13 +3,17 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::Args;
 use foundation::configuration;
 use foundation::paths::data_directory;
+use inference::ModelDirectory;
 use registry::Registry;
 use sentiment_monitor::MonitorConfig;
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use storage::{ConnectionFile, StoreConfig};
+use training::CleaningRules;
 
 use crate::cli::Global;
 
@@ -87,7 +91,11 @@ impl ModelArguments {
         let config = self.config(global)?.model;
         let path = Path::new(&config.name);
         if path.join("config.json").exists() {
-            return Ok(FoundModel { name: config.name.clone(), version: "local".into(), directory: path.to_owned() });
+            return Ok(FoundModel {
+                name: config.name.clone(),
+                version: FoundModel::LOCAL.into(),
+                directory: path.to_owned(),
+            });
         }
         let resolved = Registry::open(&config.registry).resolve(&config.name)?;
         Ok(FoundModel {
@@ -107,10 +115,23 @@ fn text_of(path: Option<&Path>) -> Option<String> {
 pub(crate) struct FoundModel {
     /// Its name, or its directory.
     pub(crate) name: String,
-    /// Its version, or `local`.
+    /// Its version, or [`FoundModel::LOCAL`].
     pub(crate) version: String,
     /// Where its files lie.
     pub(crate) directory: PathBuf,
+}
+
+impl FoundModel {
+    /// The version of a model directory that is not the registry's.
+    pub(crate) const LOCAL: &str = "local";
+}
+
+impl FoundModel {
+    /// How its training texts were changed, and so how texts must be that it is asked about.
+    pub(crate) fn text_cleaning(&self, directory: &ModelDirectory) -> anyhow::Result<CleaningRules> {
+        let rules = directory.text_cleaning().map(CleaningRules::deserialize).transpose();
+        Ok(rules.with_context(|| format!("{self}: config.json: text_cleaning"))?.unwrap_or_default())
+    }
 }
 
 impl fmt::Display for FoundModel {

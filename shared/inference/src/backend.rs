@@ -1,5 +1,6 @@
 //! What runs an ONNX file: ONNX Runtime where its library is, tract everywhere.
 
+mod inner_values;
 mod onnx_runtime;
 mod tract;
 
@@ -16,6 +17,7 @@ use crate::batching::TokenBatch;
 use crate::directory::ModelDirectory;
 use crate::error::InferenceError;
 
+pub use inner_values::InnerValues;
 pub use onnx_runtime::{OrtBackend, OrtOptions};
 pub use tract::TractBackend;
 

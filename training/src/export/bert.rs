@@ -12,6 +12,8 @@ use serde::Deserialize;
 
 use crate::export::ExportError;
 use crate::export::graph::{Attribute, GraphBuilder, Value};
+use crate::export::linear::Quantized;
+use crate::export::precision::Form;
 use crate::export::weights::Weights;
 
 /// What an attention logit of padding is lowered by: far beyond any logit, and far from the end of f32.
@@ -85,9 +87,10 @@ impl EncoderConfig {
     }
 }
 
-/// Builds the graph of an encoder with its weights.
-pub(super) fn build(config: &EncoderConfig, weights: &Weights) -> Result<ModelProto, ExportError> {
-    let mut writer = Writer { config, weights, graph: GraphBuilder::new("bert-classifier") };
+/// Builds the graph of an encoder with its weights in this form.
+pub(super) fn build(config: &EncoderConfig, weights: &Weights, form: &Form) -> Result<ModelProto, ExportError> {
+    let graph = GraphBuilder::new("bert-classifier");
+    let mut writer = Writer { config, weights, form, graph, quantized: BTreeMap::new() };
     let axes = ["batch", "sequence"];
     let input_ids = writer.graph.input("input_ids", &axes);
     let attention_mask = writer.graph.input("attention_mask", &axes);
@@ -109,10 +112,14 @@ pub(super) fn build(config: &EncoderConfig, weights: &Weights) -> Result<ModelPr
     Ok(writer.graph.finish())
 }
 
-struct Writer<'a> {
-    config: &'a EncoderConfig,
-    weights: &'a Weights,
-    graph: GraphBuilder,
+/// A graph on its way; how it writes linear layers and tables stands in files of their own.
+pub(super) struct Writer<'a> {
+    pub(super) config: &'a EncoderConfig,
+    pub(super) weights: &'a Weights,
+    pub(super) form: &'a Form,
+    pub(super) graph: GraphBuilder,
+    /// The values that have been made integers, by name: layers that share an input share its integers.
+    pub(super) quantized: BTreeMap<String, Quantized>,
 }
 
 impl Writer<'_> {
@@ -124,22 +131,22 @@ impl Writer<'_> {
     ) -> Result<Value, ExportError> {
         let config = self.config;
         let hidden = config.hidden_size;
-        let words = self.weight("embeddings.word_embeddings.weight", &[config.vocab_size, hidden])?;
-        let types = self.weight("embeddings.token_type_embeddings.weight", &[config.type_vocab_size, hidden])?;
+        let words = self.table("embeddings.word_embeddings.weight", [config.vocab_size, hidden])?;
+        let types = self.table("embeddings.token_type_embeddings.weight", [config.type_vocab_size, hidden])?;
         let positions =
-            self.weight("embeddings.position_embeddings.weight", &[config.max_position_embeddings, hidden])?;
+            self.table("embeddings.position_embeddings.weight", [config.max_position_embeddings, hidden])?;
 
-        let graph = &mut self.graph;
-        let words = graph.node("Gather", "embeddings.words", &[&words, input_ids], &[]);
-        let types = graph.node("Gather", "embeddings.types", &[&types, token_type_ids], &[]);
-        let sum = graph.node("Add", "embeddings.words_types", &[&words, &types], &[]);
+        let words = self.gather(&words, "embeddings.words", input_ids);
+        let types = self.gather(&types, "embeddings.types", token_type_ids);
+        let sum = self.graph.node("Add", "embeddings.words_types", &[&words, &types], &[]);
 
         // Counted from the mask, positions keep the axes' names, which the optimiser needs to see that shapes agree.
+        let graph = &mut self.graph;
         let (axis, one) = (graph.integer("positions.axis", 1), graph.integer("positions.one", 1));
         let counted = graph.node("CumSum", "positions.counted", &[attention_mask, &axis], &[]);
         let counted = graph.node("Sub", "positions.ids", &[&counted, &one], &[]);
-        let positions = graph.node("Gather", "embeddings.positions", &[&positions, &counted], &[]);
-        let sum = graph.node("Add", "embeddings.sum", &[&sum, &positions], &[]);
+        let positions = self.gather(&positions, "embeddings.positions", &counted);
+        let sum = self.graph.node("Add", "embeddings.sum", &[&sum, &positions], &[]);
         self.normalise("embeddings.LayerNorm", &sum)
     }
 
@@ -149,8 +156,7 @@ impl Writer<'_> {
         let (one, masked) = (graph.scalar("mask.one", 1.0), graph.scalar("mask.masked", MASKED));
         let mask = graph.node("Unsqueeze", "mask.rows", &[attention_mask], &[Attribute::Ints("axes", &[1])]);
         let mask = graph.node("Unsqueeze", "mask.heads", &[&mask], &[Attribute::Ints("axes", &[2])]);
-        let float = inference::onnx::DataType::Float as i64;
-        let mask = graph.node("Cast", "mask.float", &[&mask], &[Attribute::Int("to", float)]);
+        let mask = graph.float("mask.float", &mask);
         let padding = graph.node("Sub", "mask.padding", &[&one, &mask], &[]);
         graph.node("Mul", "mask.added", &[&padding, &masked], &[])
     }
@@ -228,30 +234,13 @@ impl Writer<'_> {
 
     fn mean(&mut self, hidden: &Value, attention_mask: &Value) -> Value {
         let graph = &mut self.graph;
-        let float = inference::onnx::DataType::Float as i64;
         let over_tokens = || [Attribute::Ints("axes", &[1]), Attribute::Int("keepdims", 0)];
-        let mask = graph.node("Cast", "pooler.mask", &[attention_mask], &[Attribute::Int("to", float)]);
+        let mask = graph.float("pooler.mask", attention_mask);
         let mask = graph.node("Unsqueeze", "pooler.mask_rows", &[&mask], &[Attribute::Ints("axes", &[2])]);
         let kept = graph.node("Mul", "pooler.kept", &[hidden, &mask], &[]);
         let sum = graph.node("ReduceSum", "pooler.sum", &[&kept], &over_tokens());
         let count = graph.node("ReduceSum", "pooler.count", &[&mask], &over_tokens());
         graph.node("Div", "pooler.mean", &[&sum, &count], &[])
-    }
-
-    /// `x · weightᵀ + bias` of a linear layer, from `[inputs, outputs]`.
-    fn linear(
-        &mut self,
-        layer: &str,
-        name: &str,
-        x: &Value,
-        [inputs, outputs]: [usize; 2],
-    ) -> Result<Value, ExportError> {
-        let weight = format!("{layer}.weight");
-        let transposed = self.weights.get(&weight, &[outputs, inputs])?.transposed();
-        let weight = self.graph.weight(&weight, transposed);
-        let bias = self.weight(&format!("{layer}.bias"), &[outputs])?;
-        let product = self.graph.node("MatMul", &format!("{name}.product"), &[x, &weight], &[]);
-        Ok(self.graph.node("Add", name, &[&product, &bias], &[]))
     }
 
     /// A layer normalisation, of which ONNX Runtime makes one operation.
@@ -275,7 +264,7 @@ impl Writer<'_> {
         Ok(graph.node("Add", layer, &[&scaled, &bias], &[]))
     }
 
-    fn weight(&mut self, name: &str, shape: &[usize]) -> Result<Value, ExportError> {
+    pub(super) fn weight(&mut self, name: &str, shape: &[usize]) -> Result<Value, ExportError> {
         let weight = self.weights.get(name, shape)?;
         Ok(self.graph.weight(name, weight))
     }

@@ -17,6 +17,12 @@ const OPERATOR_SET: i64 = 12;
 #[derive(Debug, Clone)]
 pub(super) struct Value(String);
 
+impl Value {
+    pub(super) fn name(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A parameter of an operation.
 pub(super) enum Attribute<'a> {
     Int(&'static str, i64),
@@ -51,6 +57,11 @@ impl GraphBuilder {
         self.floats(name, &weight.shape, &weight.values)
     }
 
+    pub(super) fn half(&mut self, name: &str, weight: &Weight) -> Value {
+        let bytes = weight.values.iter().flat_map(|value| half::f16::from_f32(*value).to_le_bytes()).collect();
+        self.initializer(name, DataType::Float16, &weight.shape, bytes)
+    }
+
     pub(super) fn scalar(&mut self, name: &str, value: f32) -> Value {
         self.floats(name, &[], &[value])
     }
@@ -64,12 +75,12 @@ impl GraphBuilder {
         self.initializer(name, DataType::Int64, &[], value.to_le_bytes().to_vec())
     }
 
-    fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Value {
+    pub(super) fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Value {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.initializer(name, DataType::Float, shape, bytes)
     }
 
-    fn initializer(&mut self, name: &str, data_type: DataType, shape: &[usize], bytes: Vec<u8>) -> Value {
+    pub(super) fn initializer(&mut self, name: &str, data_type: DataType, shape: &[usize], bytes: Vec<u8>) -> Value {
         self.graph.initializer.push(TensorProto {
             dims: shape.iter().map(|size| *size as i64).collect(),
             data_type: data_type as i32,
@@ -96,6 +107,11 @@ impl GraphBuilder {
             domain: String::new(),
         });
         Value(name.to_owned())
+    }
+
+    /// Turns a value into f32.
+    pub(super) fn float(&mut self, name: &str, value: &Value) -> Value {
+        self.node("Cast", name, &[value], &[Attribute::Int("to", DataType::Float as i64)])
     }
 
     pub(super) fn finish(self) -> ModelProto {

@@ -47,9 +47,26 @@ pub fn check_parity(
         return Err(ExportError::Reference { found: expected.shape().to_vec(), texts: texts.len(), labels });
     }
     let mut report = ParityReport { texts: texts.len(), limit: PARITY_LIMIT, backends: Vec::new() };
+    for (backend, logits) in logits_of_each_backend(&directory, texts)? {
+        let max_abs_delta = max_abs_delta(&logits, &expected);
+        if max_abs_delta > PARITY_LIMIT {
+            return Err(ExportError::Parity { backend, max_abs_delta, limit: PARITY_LIMIT });
+        }
+        tracing::info!(backend, max_abs_delta, texts = texts.len(), "export checked against the trainer");
+        report.backends.push(BackendParity { backend: backend.to_owned(), max_abs_delta });
+    }
+    Ok(report)
+}
+
+/// The logits of the texts in tract and, where its library is present, in ONNX Runtime before it.
+pub(super) fn logits_of_each_backend(
+    directory: &ModelDirectory,
+    texts: &[&str],
+) -> Result<Vec<(&'static str, Array2<f32>)>, ExportError> {
+    let mut logits = Vec::with_capacity(2);
     for choice in [BackendChoice::Ort, BackendChoice::Tract] {
         let config = BackendConfig { backend: choice, ..BackendConfig::default() };
-        let backend = match backend::load(&directory, &config) {
+        let backend = match backend::load(directory, &config) {
             Err(error @ InferenceError::NoOnnxRuntime(_)) => {
                 tracing::warn!(%error, "the export is not checked in ONNX Runtime");
                 continue;
@@ -57,19 +74,13 @@ pub fn check_parity(
             other => other?,
         };
         let name = backend.name();
-        let mut model = EncoderModel::with_backend(&directory, "", backend)?;
-        let logits = model.logits(texts)?;
-        // A NaN must not pass as no difference.
-        let max_abs_delta = logits
-            .iter()
-            .zip(&expected)
-            .map(|(own, expected)| (own - expected).abs())
-            .fold(0.0, |highest: f32, delta| if delta.is_nan() { f32::INFINITY } else { highest.max(delta) });
-        if max_abs_delta > PARITY_LIMIT {
-            return Err(ExportError::Parity { backend: name, max_abs_delta, limit: PARITY_LIMIT });
-        }
-        tracing::info!(backend = name, max_abs_delta, texts = texts.len(), "export checked against the trainer");
-        report.backends.push(BackendParity { backend: name.to_owned(), max_abs_delta });
+        logits.push((name, EncoderModel::with_backend(directory, "", backend)?.logits(texts)?));
     }
-    Ok(report)
+    Ok(logits)
+}
+
+/// The largest difference of two logits; a NaN is no small one.
+pub(super) fn max_abs_delta(own: &Array2<f32>, expected: &Array2<f32>) -> f32 {
+    let deltas = own.iter().zip(expected).map(|(own, expected)| (own - expected).abs());
+    deltas.fold(0.0, |highest: f32, delta| if delta.is_nan() { f32::INFINITY } else { highest.max(delta) })
 }

@@ -9,7 +9,7 @@ use super::*;
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/inference/tests/fixtures/tiny");
 
 /// A staging directory as the trainer leaves it.
-fn staging() -> TempDir {
+pub(super) fn staging() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     for file in ["config.json", "tokenizer.json", "model.safetensors"] {
         fs::copy(Path::new(FIXTURE).join(file), directory.path().join(file)).unwrap();
@@ -17,7 +17,7 @@ fn staging() -> TempDir {
     directory
 }
 
-fn expected() -> (Vec<String>, Array2<f32>) {
+pub(super) fn expected() -> (Vec<String>, Array2<f32>) {
     let rows: Vec<serde_json::Value> =
         serde_json::from_str(&fs::read_to_string(format!("{FIXTURE}/expected.json")).unwrap()).unwrap();
     let texts = rows.iter().map(|row| row["text"].as_str().unwrap().to_owned()).collect();
@@ -29,7 +29,7 @@ fn expected() -> (Vec<String>, Array2<f32>) {
     (texts, Array2::from_shape_vec((rows.len(), logits.len() / rows.len()), logits).unwrap())
 }
 
-fn edit_config(directory: &TempDir, edit: impl FnOnce(&mut serde_json::Value)) {
+pub(super) fn edit_config(directory: &TempDir, edit: impl FnOnce(&mut serde_json::Value)) {
     let path = directory.path().join("config.json");
     let mut config = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     edit(&mut config);

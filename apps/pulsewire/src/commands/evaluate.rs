@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use inference::{BackendConfig, EncoderModel, ModelDirectory};
-use serde::{Deserialize as _, Serialize};
+use serde::Serialize;
+use training::CleaningRules;
 use training::evaluation::{Comparison, Evaluation, Slice, predict, predict_against};
-use training::{CleaningRules, LabelNames, Row, read_rows};
 
 use crate::cli::Global;
 use crate::exit::UsageError;
@@ -97,7 +97,7 @@ impl EvaluateCommand {
                 format!("{found} and {other} read texts that are cleaned differently: measure them one by one");
             return Err(UsageError(message).into());
         }
-        let rows = self.rows(rules)?;
+        let rows = self.labelled.rows(&self.slice, rules)?;
         let predictions = predict(&mut model, &rows, self.head.as_deref())?;
         let mut evaluation = Evaluation::of(&predictions);
         let slices = self.slice.iter().enumerate().map(|(index, column)| {
@@ -113,19 +113,6 @@ impl EvaluateCommand {
         Ok(evaluation)
     }
 
-    /// The labelled rows, cleaned as the model's training texts were.
-    fn rows(&self, rules: CleaningRules) -> anyhow::Result<Vec<Row>> {
-        let names = self.labelled.label_names.as_deref().map(LabelNames::load).transpose()?;
-        let (mut rows, mut cleaning) = (Vec::new(), Default::default());
-        for source in self.labelled.sources() {
-            rows.extend(read_rows(&source, &self.slice, names.as_ref(), rules, &mut cleaning)?);
-        }
-        if cleaning.empty_texts > 0 {
-            tracing::warn!("{} rows without a text are left out", cleaning.empty_texts);
-        }
-        Ok(rows)
-    }
-
     fn title(&self, found: &FoundModel) -> String {
         let files: Vec<String> = self.labelled.data.iter().map(|path| path.display().to_string()).collect();
         format!("{found} on {}", files.join(", "))
@@ -134,7 +121,5 @@ impl EvaluateCommand {
 
 fn load(found: &FoundModel, backend: &BackendConfig) -> anyhow::Result<(EncoderModel, CleaningRules)> {
     let directory = ModelDirectory::open(&found.directory)?;
-    let rules = directory.text_cleaning().map(CleaningRules::deserialize).transpose();
-    let rules = rules.with_context(|| format!("{found}: config.json: text_cleaning"))?.unwrap_or_default();
-    Ok((EncoderModel::load(&directory, found.version.as_str(), backend)?, rules))
+    Ok((EncoderModel::load(&directory, found.version.as_str(), backend)?, found.text_cleaning(&directory)?))
 }

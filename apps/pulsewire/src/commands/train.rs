@@ -22,7 +22,8 @@ EXAMPLES:
 
 The rows are cleaned and split into 70 % training, 15 % validation, 15 % test. The model is published only if
 ONNX Runtime and tract give the trainer's own logits. It becomes champion if the model has none yet, else
-challenger: `pulsewire model promote` makes it champion.
+challenger: `pulsewire model promote` makes it champion. `pulsewire export --precision int8-dynamic --publish` makes a
+smaller and faster version of it.
 
 A run that was interrupted, in whatever way, goes on where it was when the same command is given again within
 7 days, and gives the same model as if nothing had happened; --restart begins anew.

@@ -30,7 +30,7 @@ impl TractBackend {
     /// Loads a model.
     pub fn load(directory: &ModelDirectory, threads: NonZeroUsize) -> Result<Self, InferenceError> {
         let path = directory.onnx_path();
-        let plan = plan(&path, directory.inputs()).map_err(|source| InferenceError::Load {
+        let plan = plan(&path, directory.inputs(), &[OUTPUT]).map_err(|source| InferenceError::Load {
             backend: NAME,
             path,
             source: source.into(),
@@ -61,20 +61,7 @@ impl TractBackend {
     }
 
     fn rows(&self, batch: &TokenBatch, start: usize, end: usize) -> Result<Array2<f32>, BoxError> {
-        let inputs = self
-            .inputs
-            .iter()
-            .map(|name| {
-                let values = match *name {
-                    "input_ids" => &batch.input_ids,
-                    "attention_mask" => &batch.attention_mask,
-                    _ => &batch.token_type_ids,
-                };
-                let values: Vec<i64> = values.slice(ndarray::s![start..end, ..]).iter().copied().collect();
-                Ok(Tensor::from_shape(&[end - start, batch.width()], &values)?.into())
-            })
-            .collect::<TractResult<TVec<TValue>>>()?;
-        let outputs = self.plan.run(inputs)?;
+        let outputs = self.plan.run(tensors(&self.inputs, batch, start, end)?)?;
         let logits = outputs.first().ok_or("the plan gave no output")?;
         let columns = logits.shape().last().copied().unwrap_or(0);
         let values: Vec<f32> = logits.to_plain_array_view::<f32>()?.iter().copied().collect();
@@ -97,12 +84,32 @@ impl Backend for TractBackend {
     }
 }
 
-fn plan(path: &Path, inputs: &[&'static str]) -> TractResult<Arc<TypedRunnableModel>> {
+/// A batch's rows from `start` to `end`, as the inputs of a plan.
+pub(super) fn tensors(
+    inputs: &[&'static str],
+    batch: &TokenBatch,
+    start: usize,
+    end: usize,
+) -> TractResult<TVec<TValue>> {
+    let tensor = |name: &&'static str| {
+        let values = match *name {
+            "input_ids" => &batch.input_ids,
+            "attention_mask" => &batch.attention_mask,
+            _ => &batch.token_type_ids,
+        };
+        let values: Vec<i64> = values.slice(ndarray::s![start..end, ..]).iter().copied().collect();
+        Ok(Tensor::from_shape(&[end - start, batch.width()], &values)?.into())
+    };
+    inputs.iter().map(tensor).collect()
+}
+
+/// A plan that gives these values of the graph, its outputs or any others.
+pub(super) fn plan(path: &Path, inputs: &[&'static str], values: &[&str]) -> TractResult<Arc<TypedRunnableModel>> {
     let model = tract_onnx::onnx().model_for_path(path)?;
     let (batch, sequence) = (model.sym("batch"), model.sym("sequence"));
     let shape = tvec![batch.to_dim(), sequence.to_dim()];
     let mut model = model.with_input_names(inputs)?;
-    model.select_outputs_by_name([OUTPUT])?;
+    model.select_outputs_by_name(values)?;
     for position in 0..inputs.len() {
         model.set_input_fact(position, InferenceFact::dt_shape(i64::datum_type(), shape.clone()))?;
     }

@@ -148,6 +148,10 @@ pub enum DataType {
     Undefined = 0,
     /// 32-bit floating point.
     Float = 1,
+    /// 8-bit unsigned integer.
+    Uint8 = 2,
+    /// 8-bit signed integer.
+    Int8 = 3,
     /// 32-bit signed integer.
     Int32 = 6,
     /// 64-bit signed integer.
