@@ -114,6 +114,8 @@ fn draft(run: &TrainingRun, report: &TrainingReport, parity: &ParityReport) -> a
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use training::EvaluationReport;
     use training::export::{AccuracyCost, CARD_VERSION, Identity, Precision};
