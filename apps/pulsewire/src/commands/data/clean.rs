@@ -59,13 +59,14 @@ struct RuleArguments {
     /// Unicode form of the texts: nfc or nfkc
     #[arg(long, value_name = "FORM", value_parser = serde_name::<UnicodeForm>)]
     unicode: Option<UnicodeForm>,
-    /// Web addresses: keep, drop, or replace by [URL]
+    // As text, since rustdoc takes brackets for links.
+    #[arg(help = "Web addresses: keep, drop, or replace by [URL]")]
     #[arg(long, value_name = "WHAT", default_value = "keep", value_parser = serde_name::<Treatment>)]
     urls: Treatment,
-    /// @names: keep, drop, or replace by [HANDLE]
+    #[arg(help = "@names: keep, drop, or replace by [HANDLE]")]
     #[arg(long, value_name = "WHAT", default_value = "keep", value_parser = serde_name::<Treatment>)]
     handles: Treatment,
-    /// Put [EMAIL], [PHONE], [CARD] and [IBAN] in the place of personal data
+    #[arg(help = "Put [EMAIL], [PHONE], [CARD] and [IBAN] in the place of personal data")]
     #[arg(long)]
     mask_personal_data: bool,
     /// Keep one of several texts that are almost the same, and none that is almost one of --test
