@@ -44,6 +44,7 @@ pub fn epochs(title: &str, epochs: &[EpochReport]) -> Result<String, PlotError> 
             .light_line_style(WHITE)
             .label_style(SMALL)
             .x_desc("epoch")
+            .x_label_formatter(&whole)
             .y_desc("training loss")
             .draw()?;
         chart.configure_secondary_axes().label_style(SMALL).y_desc("validation macro F1").draw()?;
@@ -131,6 +132,11 @@ fn shortened(label: &str) -> String {
     label.chars().take(LENGTH - 1).chain(['…']).collect()
 }
 
+/// A whole epoch's number; nothing for the places between.
+fn whole(epoch: &f64) -> String {
+    if (epoch - epoch.round()).abs() < 1e-6 { format!("{epoch:.0}") } else { String::new() }
+}
+
 fn mean_score(epoch: &EpochReport) -> f64 {
     epoch.validation_macro_f1.iter().sum::<f64>() / epoch.validation_macro_f1.len().max(1) as f64
 }
@@ -151,6 +157,7 @@ mod tests {
             let line = format!("<polyline fill=\"none\" opacity=\"1\" stroke=\"{colour}\"");
             assert_eq!(svg.matches(&line).count(), 1, "{svg}");
         }
+        assert!(svg.contains("\n2\n") && !svg.contains("1.5"), "whole epochs are named, halves are not: {svg}");
         // One epoch is a point, no line; a loss that is not a number is left out.
         super::epochs("news", &[epoch(1, f64::NAN, 0.5)]).unwrap();
         super::epochs("news", &[]).unwrap();
