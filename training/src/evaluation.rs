@@ -23,7 +23,7 @@ mod presentation;
 mod ranking;
 mod roc_auc;
 mod slices;
-mod table;
+pub(crate) mod table;
 mod temperature;
 mod ties;
 

@@ -1,7 +1,7 @@
 //! From labelled files to a fine-tuned encoder: data, engine, recipe, report.
 //!
 //! [`TrainingRun`] says what to train, [`train`] does it and leaves a model directory in Hugging Face layout, [`evaluation`]
-//! measures any model on any labelled file, [`cross_validate`] measures a recipe. [`adapt`] makes a base encoder of
+//! measures any model on any labelled file, [`cross_validate`] measures a recipe, [`search`] looks for a better one. [`adapt`] makes a base encoder of
 //! unlabelled texts first. The engine in [`engine`] is candle with blocks of our own.
 
 mod adaptation;
@@ -20,6 +20,7 @@ pub mod plots;
 mod random;
 mod report;
 mod run;
+pub mod search;
 mod sink;
 pub mod source;
 pub mod tensorboard;

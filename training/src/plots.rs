@@ -1,4 +1,6 @@
-//! Plots for a model's folder, as SVG: how training went, and which labels are taken for which.
+//! Plots, as SVG: how training went, which labels are taken for which, and what a search has tried.
+
+mod trials;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -6,6 +8,8 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::metrics::EvaluationReport;
 use crate::report::EpochReport;
+
+pub use trials::trials;
 
 const SIZE: (u32, u32) = (720, 420);
 const FONT: &str = "sans-serif";

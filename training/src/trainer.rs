@@ -30,8 +30,9 @@ use crate::run::{Hyperparameters, TrainingRun};
 use checkpoint::Keeper;
 
 pub use adversary::{Adversarial, Fgm, FreeLb, Pgd};
+pub(crate) use checkpoint::identity;
 pub use checkpoint::{Checkpoints, Pace};
-pub(crate) use scoring::train_and_score;
+pub(crate) use scoring::{train_and_score, train_and_validate};
 pub use trained::TrainedModel;
 
 /// Rows that are measured together.
@@ -69,8 +70,7 @@ fn train_keeping(
         None => Part::BaseEncoder.locate()?,
     };
     let data = TaskData::load(&run.tasks, run.seed)?;
-    let digests: Vec<&str> = data.iter().map(|task| task.digest.as_str()).collect();
-    let data_digest = foundation::digest::sha256(digests.join("\n").as_bytes());
+    let data_digest = data_digest(&data);
     let keeper = match checkpoints {
         Some(checkpoints) => Some(Keeper::new(checkpoints, checkpoint::identity(run, &base, &data_digest)?, started)),
         None => None,
@@ -102,6 +102,12 @@ fn train_keeping(
         classifier: model,
         tokenizer,
     })
+}
+
+/// SHA-256 over the tasks' cleaned rows.
+pub(crate) fn data_digest(data: &[TaskData]) -> String {
+    let digests: Vec<&str> = data.iter().map(|task| task.digest.as_str()).collect();
+    foundation::digest::sha256(digests.join("\n").as_bytes())
 }
 
 /// A tokenised example.

@@ -1,9 +1,11 @@
-//! A model that is trained to be asked and then forgotten: what cross-validation needs.
+//! A model that is trained to be asked and then forgotten: what cross-validation and a search need.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::{EVALUATION_ROWS, Trainer};
+use super::checkpoint::{self, Checkpoints, Keeper};
+use super::{EVALUATION_ROWS, Trainer, data_digest};
 use crate::dataset::TaskData;
 use crate::engine::{Mode, PackedBatch};
 use crate::error::TrainingError;
@@ -21,6 +23,20 @@ pub(crate) fn train_and_score(
     let trainer = Trainer::new(run, base, data)?;
     trainer.fit(None)?;
     (0..data.len()).map(|task| trainer.probabilities(task)).collect()
+}
+
+/// Trains, going on from the checkpoint if there is one, and answers with each task's macro F1 on its validation side. No model
+/// is written.
+pub(crate) fn train_and_validate(
+    run: &TrainingRun,
+    base: &Path,
+    data: &[TaskData],
+    checkpoints: &Checkpoints,
+) -> Result<Vec<f64>, TrainingError> {
+    let identity = checkpoint::identity(run, base, &data_digest(data))?;
+    let keeper = Keeper::new(checkpoints, identity, Instant::now());
+    let history = Trainer::new(run, base, data)?.fit(Some(keeper))?;
+    Ok(history.validation.iter().map(|report| report.macro_f1).collect())
 }
 
 impl Trainer<'_> {

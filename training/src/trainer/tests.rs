@@ -69,7 +69,7 @@ fn task(name: &str, data: DataSource) -> Task {
     }
 }
 
-pub(super) fn run(directory: &Path) -> TrainingRun {
+pub(crate) fn run(directory: &Path) -> TrainingRun {
     let hyperparameters = Hyperparameters {
         epochs: 20,
         batch_size: 16,

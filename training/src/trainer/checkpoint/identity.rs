@@ -12,7 +12,7 @@ use crate::run::TrainingRun;
 const SETTINGS: &str = "the settings";
 
 /// All that decides what a run computes, as JSON: settings, and digests of its data and its base encoder.
-pub(in crate::trainer) fn identity(run: &TrainingRun, base: &Path, data_digest: &str) -> Result<String, TrainingError> {
+pub(crate) fn identity(run: &TrainingRun, base: &Path, data_digest: &str) -> Result<String, TrainingError> {
     let digest = |name: &str| {
         let path = base.join(name);
         sha256_file(&path).map_err(|source| TrainingError::Unreadable { path, source })
