@@ -9,6 +9,7 @@
 //! not depend on the number of threads, so a seed gives one run.
 
 mod activation;
+mod adapter;
 mod attention;
 mod buffer;
 mod checkpoint;
@@ -30,8 +31,9 @@ mod residual;
 mod schedule;
 mod vector;
 
+pub use adapter::{AdaLora, AdapterKind, Bottleneck, Lora, Prefix, Prompt, Target};
 pub use checkpoint::{EncoderConfig, Weights};
-pub use classifier::Classifier;
+pub use classifier::{Classifier, ParameterCounts};
 pub use encoder::{Encoder, Mode, Tokens};
 pub use freeze::{Freeze, Frozen};
 pub use loss::{ClassBalanced, CrossEntropy, Focal, Loss, LossKind, Objective, Weighted, likeliest};

@@ -29,7 +29,7 @@ mod trainer;
 pub use adaptation::{Adaptation, AdaptationReport, AdaptationSettings, Guessing, adapt};
 pub use cross_validation::{CrossValidationRequest, cross_validate};
 pub use dataset::{CleaningRules, LabelNames, LabelSet, Row, read_rows};
-pub use engine::{Freeze, Frozen, LossKind, OptimizerKind, ScheduleKind};
+pub use engine::{AdapterKind, Freeze, Frozen, LossKind, OptimizerKind, ScheduleKind};
 pub use error::{Location, TrainingError};
 pub use evaluation::{Evaluation, predict};
 pub use metrics::{EvaluationReport, LabelMetrics};

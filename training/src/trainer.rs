@@ -85,6 +85,7 @@ fn train_keeping(
         base: crate::directory::base_name(&base),
         seed: run.seed,
         hyperparameters: run.hyperparameters.clone(),
+        parameters: trainer.model.counts(),
         text_cleaning: run.tasks.first().map_or_else(Default::default, |task| task.cleaning.of_texts()),
         data_digest,
         tasks,
@@ -161,8 +162,12 @@ impl<'a> Trainer<'a> {
             })
             .collect::<Result<_, TrainingError>>()?;
         let labels: Vec<usize> = data.iter().map(|task| task.labels.len()).collect();
-        let model = Classifier::new(&config, &Weights::load(base)?, &labels, run.seed)?;
+        let mut model = Classifier::new(&config, &Weights::load(base)?, &labels, run.seed)?;
         model.freeze(run.hyperparameters.freeze);
+        if let Some(adapter) = &run.hyperparameters.adapter {
+            adapter.check(config.hidden_size)?;
+            model.adapt(adapter, run.seed);
+        }
         Ok(Self { run, data, config, tokenizer, groups, samples, model, objectives: step::objectives(run, data) })
     }
 

@@ -4,13 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
+use super::adapter::AdapterKind;
 use super::checkpoint::{EncoderConfig, NamedTensor, Weights, write};
 use super::encoder::{Encoder, Loader, Mode, Tokens, new_linear};
 use super::freeze::Freeze;
 use super::linear::{Linear, LinearLayer};
 use super::packing::PackedBatch;
-use super::parameter::Parameter;
+use super::parameter::{Parameter, Role};
 use crate::error::TrainingError;
 use crate::random::Random;
 
@@ -20,6 +22,15 @@ pub struct Classifier {
     encoder: Encoder,
     pooler: Arc<Linear>,
     heads: Vec<Arc<Linear>>,
+}
+
+/// How much of a model learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ParameterCounts {
+    /// Values that learn.
+    pub learning: usize,
+    /// Values that there are.
+    pub all: usize,
 }
 
 impl Classifier {
@@ -69,6 +80,36 @@ impl Classifier {
     pub fn freeze(&self, freeze: Freeze) {
         for parameter in self.parameters() {
             parameter.set_learning(!freeze.holds(parameter, self.encoder.depth()));
+        }
+    }
+
+    /// Freezes the encoder and adds a part to it that learns, beside the pooler and the heads.
+    pub fn adapt(&mut self, kind: &AdapterKind, seed: u64) {
+        self.encoder.adapt(kind, seed);
+    }
+
+    /// To be called when a step's gradients are added up, before the optimiser takes it.
+    pub fn before_step(&self) {
+        self.encoder.adapter().before_step();
+    }
+
+    /// To be called when the optimiser has taken the step of this number, from 0, of `total`.
+    pub fn after_step(&self, step: usize, total: usize) {
+        self.encoder.adapter().after_step(step, total);
+    }
+
+    #[cfg(test)]
+    pub(super) fn adapter(&self) -> &dyn super::adapter::Adapter {
+        self.encoder.adapter()
+    }
+
+    /// How many values learn, and how many there are.
+    pub fn counts(&self) -> ParameterCounts {
+        let count = |parameters: &mut dyn Iterator<Item = &Parameter>| parameters.map(Parameter::len).sum();
+        let weights = || self.parameters().into_iter().filter(|parameter| parameter.role() != Role::Record);
+        ParameterCounts {
+            learning: count(&mut weights().filter(|parameter| parameter.learns())),
+            all: count(&mut weights()),
         }
     }
 

@@ -9,6 +9,8 @@ use candle_core::Var;
 pub struct PackedBatch {
     tokens: Vec<u32>,
     starts: Vec<usize>,
+    /// Places before each sequence's tokens that are no tokens.
+    lead: usize,
     offsets: Option<Var>,
 }
 
@@ -21,13 +23,19 @@ impl PackedBatch {
             tokens.extend_from_slice(sequence);
             starts.push(tokens.len());
         }
-        Self { tokens, starts, offsets: None }
+        Self { tokens, starts, lead: 0, offsets: None }
     }
 
     /// The same sequences with `offsets`, `[tokens, hidden]`, added to their tokens' word vectors. A backward pass gives them
     /// a gradient.
     pub fn moved(&self, offsets: Var) -> Self {
         Self { offsets: Some(offsets), ..self.clone() }
+    }
+
+    /// The same sequences with so many places before each, which no token has.
+    pub(super) fn behind(&self, lead: usize) -> Self {
+        let starts = self.starts.iter().enumerate().map(|(row, start)| start + row * lead).collect();
+        Self { starts, lead: self.lead + lead, ..self.clone() }
     }
 
     /// What is added to word vectors.
@@ -45,12 +53,17 @@ impl PackedBatch {
         self.starts.len() - 1
     }
 
-    /// Where each sequence begins.
+    /// Where each sequence's first token is.
     pub(super) fn firsts(&self) -> Vec<u32> {
-        self.starts[..self.rows()].iter().map(|start| *start as u32).collect()
+        self.starts[..self.rows()].iter().map(|start| (start + self.lead) as u32).collect()
     }
 
-    /// The places of one sequence's tokens.
+    /// Where all tokens are.
+    pub(super) fn places(&self) -> Vec<u32> {
+        self.spans().flat_map(|span| span.start + self.lead..span.end).map(|place| place as u32).collect()
+    }
+
+    /// The places of one sequence.
     pub(super) fn span(&self, row: usize) -> Range<usize> {
         self.starts[row]..self.starts[row + 1]
     }
@@ -88,6 +101,9 @@ mod tests {
         assert_eq!(batch.spans().collect::<Vec<_>>(), [0..2, 2..3, 3..6]);
         assert_eq!(batch.firsts(), [0, 2, 3]);
         assert_eq!(batch.positions(), [0, 1, 0, 0, 1, 2]);
+        let behind = batch.behind(2);
+        assert_eq!(behind.spans().collect::<Vec<_>>(), [0..4, 4..7, 7..12]);
+        assert_eq!((behind.firsts(), behind.places()), (vec![2, 6, 9], vec![2, 3, 6, 9, 10, 11]));
         let mut values = [1, 2, 3, 4, 5, 6];
         assert_eq!(pieces(&mut values, [2, 1, 3]), [&mut [1, 2][..], &mut [3], &mut [4, 5, 6]]);
     }

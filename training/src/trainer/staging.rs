@@ -78,6 +78,12 @@ fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, 
     model.insert("label2id".to_owned(), Value::Object(label2id));
     model.insert("heads".to_owned(), Value::Array(heads));
     model.insert("dtype".to_owned(), json!("float32"));
+    if let Some(adapter) = report.hyperparameters.adapter.as_ref().filter(|adapter| !adapter.is_merged()) {
+        model.insert("adapter".to_owned(), json!(adapter));
+        // Transformers has no such model. It is to refuse, rather than answer as if nothing had been added.
+        model.insert("model_type".to_owned(), json!("pulsewire-bert"));
+        model.remove("architectures");
+    }
     if report.text_cleaning.changes_texts() {
         model.insert("text_cleaning".to_owned(), json!(report.text_cleaning));
     }

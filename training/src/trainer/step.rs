@@ -47,7 +47,9 @@ impl Trainer<'_> {
         if !loss.is_finite() {
             return Ok(None);
         }
+        self.model.before_step();
         let norm = optimizer.step(&self.model.parameters(), settings.learning_rate * schedule.factor(step));
+        self.model.after_step(step, schedule.total);
         Ok(norm.is_finite().then_some(loss))
     }
 }

@@ -12,6 +12,7 @@ use crate::out_of_fold::read_files;
 use crate::run::{Split, Task};
 use crate::source::DataSource;
 
+mod adapted;
 mod interruption;
 
 pub(crate) const WORDS: [&str; 9] = ["up", "down", "rain", "sun", "and", "the", "shares", "today", "again"];

@@ -75,6 +75,27 @@ fn a_run_goes_on_from_any_step_as_if_nothing_had_happened() {
 }
 
 #[test]
+fn a_run_with_an_adapter_goes_on_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let plain = small(directory.path());
+    for kind in adapted::all() {
+        let mut run = plain.clone();
+        run.hyperparameters.adapter = Some(kind.clone());
+        let undisturbed = outcome(&train(&run, &directory.path().join("undisturbed")).unwrap().staging);
+        // AdaLoRA's budget falls from step 11 on and has settled after step 76.
+        for last in [55, 80] {
+            assert_eq!(
+                finish(&run, directory.path(), last).unwrap(),
+                undisturbed,
+                "{kind:?}: checkpoints change nothing"
+            );
+            assert_eq!(finish(&run, directory.path(), 1000).unwrap(), undisturbed, "{kind:?}: from step {last}");
+            fs::remove_file(directory.path().join("checkpoint")).unwrap();
+        }
+    }
+}
+
+#[test]
 fn the_best_epochs_weights_are_kept_over_an_interruption() {
     let directory = tempfile::tempdir().unwrap();
     let mut run = small(directory.path());
