@@ -1,5 +1,6 @@
 //! From rows as they stand in files to one task's training, validation and test sides.
 
+mod apart;
 pub mod card;
 mod clean;
 mod cleaning;
@@ -12,6 +13,7 @@ mod preparation;
 mod rules;
 mod split;
 
+pub(crate) use apart::{read_apart, read_unlabelled};
 pub use clean::{CleanRequest, clean};
 pub use cleaning::{Cleaning, Row, key, plain, read_rows};
 pub use folds::{FoldedTask, Folds};
@@ -102,6 +104,12 @@ impl TaskData {
         }
         foundation::digest::sha256(content.as_bytes())
     }
+}
+
+/// SHA-256 over the rows of all tasks, side by side.
+pub(crate) fn digest(tasks: &[TaskData]) -> String {
+    let digests: Vec<&str> = tasks.iter().map(|task| task.digest.as_str()).collect();
+    foundation::digest::sha256(digests.join("\n").as_bytes())
 }
 
 #[cfg(test)]

@@ -175,6 +175,29 @@ pub enum TrainingError {
         /// What is wrong and what would mend it.
         message: String,
     },
+    /// A fine-tuned model's directory, of a teacher or to go on from, is not what it should be.
+    #[error("fine-tuned model {}: {message}", path.display())]
+    FineTuned {
+        /// The directory or file.
+        path: PathBuf,
+        /// What is wrong and what would mend it.
+        message: String,
+    },
+    /// None of the unlabelled texts, or old rows, is left to learn from.
+    #[error(
+        "no text of {} is left to learn from: they are empty or rows of the tasks{}; name more files",
+        files.join(", "),
+        match hard_above {
+            Some(least) => format!(", or the teachers are surer than {least} of none (lower `hard_above`)"),
+            None => String::new(),
+        }
+    )]
+    NoTextsLeft {
+        /// The files.
+        files: Vec<String>,
+        /// How sure teachers must be.
+        hard_above: Option<f64>,
+    },
     /// The loss or its gradient stopped being a number.
     #[error(
         "the loss or its gradient is not a number at step {step} (epoch {epoch}); a lower `learning_rate` or `gradient_norm` may \
@@ -264,12 +287,14 @@ impl Failure for TrainingError {
             Self::UnknownFormat { .. }
             | Self::MissingColumn { .. }
             | Self::MissingHead { .. }
+            | Self::FineTuned { .. }
             | Self::AnotherRunsCheckpoint { .. } => FailureKind::Configuration,
             Self::Row { .. }
             | Self::UnknownLabel { .. }
             | Self::LookAlikeLabels { .. }
             | Self::TooFewRows { .. }
             | Self::TooFewTexts { .. }
+            | Self::NoTextsLeft { .. }
             | Self::Split { .. }
             | Self::FewerRowsThanFolds { .. }
             | Self::OutOfFold { .. }

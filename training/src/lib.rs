@@ -6,13 +6,16 @@
 
 mod adaptation;
 pub mod agreement;
+mod continual;
 mod cross_validation;
 pub mod dataset;
 mod directory;
+mod distillation;
 pub mod engine;
 mod error;
 pub mod evaluation;
 pub mod export;
+mod fine_tuned;
 pub mod label_audit;
 mod metrics;
 pub mod out_of_fold;
@@ -27,8 +30,10 @@ pub mod tensorboard;
 mod trainer;
 
 pub use adaptation::{Adaptation, AdaptationReport, AdaptationSettings, Guessing, adapt};
+pub use continual::Continual;
 pub use cross_validation::{CrossValidationRequest, cross_validate};
 pub use dataset::{CleaningRules, LabelNames, LabelSet, Row, read_rows};
+pub use distillation::{Distillation, Unlabelled};
 pub use engine::{AdapterKind, Freeze, Frozen, LossKind, OptimizerKind, ScheduleKind};
 pub use error::{Location, TrainingError};
 pub use evaluation::{Evaluation, predict};

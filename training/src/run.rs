@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use foundation::configuration::{ConfigurationError, parse_toml};
 use serde::{Deserialize, Serialize};
 
+use crate::continual::Continual;
 use crate::dataset::CleaningRules;
+use crate::distillation::Distillation;
 use crate::engine::LossKind;
 use crate::error::TrainingError;
 use crate::source::DataSource;
@@ -35,7 +37,13 @@ pub use split::{Split, SplitBy};
 ///
 /// [hyperparameters]
 /// epochs = 4
+///
+/// [distillation]
+/// teachers = ["models/finance/1", "models/finance/2"]
+/// unlabelled = { data = [{ path = "feed.csv", text = "headline" }] }
 /// ```
+///
+/// A run that goes on from a model in use names it as `base` and has a section `[continual]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingRun {
@@ -44,6 +52,9 @@ pub struct TrainingRun {
     /// Decides the split, the order of batches, new weights and dropout.
     #[serde(default = "default_seed")]
     pub seed: u64,
+    /// Decides the split in the place of `seed`, so that runs of several seeds have one split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_seed: Option<u64>,
     /// The directory of the base encoder (config.json, tokenizer.json, model.safetensors); the one that `pulsewire setup`
     /// fetched where it is not set.
     #[serde(default)]
@@ -57,6 +68,12 @@ pub struct TrainingRun {
     /// How it is learned.
     #[serde(default)]
     pub hyperparameters: Hyperparameters,
+    /// Other models to learn from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distillation: Option<Distillation>,
+    /// That `base` is a fine-tuned model to go on from, and what keeps its old answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continual: Option<Continual>,
 }
 
 /// One task: labelled files, which become one head.
@@ -88,6 +105,11 @@ pub struct Task {
 }
 
 impl TrainingRun {
+    /// What decides the split.
+    pub fn split_seed(&self) -> u64 {
+        self.split_seed.unwrap_or(self.seed)
+    }
+
     /// Reads a run's file. Relative paths in it are taken from the file's directory.
     pub fn load(path: &Path) -> Result<Self, TrainingError> {
         let text = std::fs::read_to_string(path)
@@ -102,6 +124,8 @@ impl TrainingRun {
     pub fn resolve_paths(&mut self, directory: &Path) {
         let resolve = |path: &mut PathBuf| *path = directory.join(&*path);
         self.base.iter_mut().chain(&mut self.tensorboard).for_each(resolve);
+        self.distillation.iter_mut().flat_map(Distillation::paths_mut).for_each(resolve);
+        self.continual.iter_mut().flat_map(Continual::paths_mut).for_each(resolve);
         for task in &mut self.tasks {
             task.label_names.iter_mut().for_each(resolve);
             let sources = task.data.iter_mut().chain(&mut task.validation).chain(&mut task.test);
@@ -139,7 +163,36 @@ impl TrainingRun {
                 return invalid(format!("tasks[{index}].loss"), fault);
             }
         }
+        if let Some((key, message)) = self.distillation.as_ref().and_then(Distillation::fault) {
+            return invalid(format!("distillation.{key}"), message);
+        }
+        self.check_continual()?;
         self.hyperparameters.validate().map_err(TrainingError::from)
+    }
+
+    fn check_continual(&self) -> Result<(), TrainingError> {
+        let Some(continual) = &self.continual else { return Ok(()) };
+        let unlabelled = self.distillation.as_ref().and_then(|distillation| distillation.unlabelled.as_ref());
+        let is_task = |name: &String| self.tasks.iter().any(|task| task.name == *name);
+        let fault = continual.fault().or_else(|| {
+            let checks = [
+                ("task", continual.task.as_ref().is_none_or(is_task), "must be the name of one of the tasks"),
+                (
+                    "replay",
+                    continual.replay + unlabelled.map_or(0.0, |unlabelled| unlabelled.share) < 1.0,
+                    "must leave room for new rows beside the unlabelled texts' share",
+                ),
+            ];
+            checks.into_iter().find(|(_, holds, _)| !holds).map(|(key, _, message)| (key, message))
+        });
+        match fault {
+            Some((key, message)) => Err(ConfigurationError::invalid(format!("continual.{key}"), message).into()),
+            None if self.base.is_none() => {
+                Err(ConfigurationError::invalid("base", "must be the fine-tuned model that `continual` goes on from")
+                    .into())
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -185,6 +238,20 @@ mod tests {
         check("loss = { kind = \"hinge\" }\n", "class-balanced");
         check("loss = { kind = \"focal\", beta = 0.9 }\n", "beta");
         check("loss = { kind = \"focal\", gamma = -1.0 }\n", "tasks[0].loss");
+        check("[distillation]\nweight = 0.5\n", "distillation.teachers");
+        check("[distillation]\nteachers = [\"a\"]\nweight = 0.0\n", "distillation.weight");
+        check("[distillation]\nteachers = [\"a\"]\ntemperature = 0.0\n", "distillation.temperature");
+        let unlabelled =
+            "[distillation]\nteachers = [\"a\"]\n[distillation.unlabelled]\ndata = [{ path = \"c.csv\" }]\n";
+        check(&format!("{unlabelled}share = 1.0\n"), "distillation.unlabelled.share");
+        check(&format!("{unlabelled}hard_above = 1.0\n"), "distillation.unlabelled.hard_above");
+        check("[continual]\n", "base: must be the fine-tuned model");
+        check("[continual]\newc = 1.0\n", "continual.old");
+        let old = "[continual]\nold = [{ path = \"c.csv\" }]\n";
+        check(old, "continual.old");
+        check(&format!("{old}replay = 1.0\n"), "continual.replay");
+        check(&format!("{old}replay = 0.2\ntask = \"mood\"\n"), "continual.task");
+        check(&format!("{old}replay = 0.6\n{unlabelled}"), "continual.replay: must leave room");
         check("[[tasks]]\nname = \"sentiment\"\ndata = [{ path = \"b.csv\" }]\n", "tasks[1].name");
     }
 }

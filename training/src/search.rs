@@ -17,11 +17,11 @@ use std::time::Instant;
 use foundation::configuration::ConfigurationError;
 use foundation::parts::Part;
 
-use crate::dataset::TaskData;
+use crate::dataset::{self, TaskData};
 use crate::directory::base_name;
 use crate::error::TrainingError;
 use crate::run::{Hyperparameters, TrainingRun};
-use crate::trainer::{Checkpoints, Pace, data_digest, identity, train_and_validate};
+use crate::trainer::{Checkpoints, Pace, identity, train_and_validate};
 use ledger::{Ledger, Line};
 
 pub use halving::Halving;
@@ -49,7 +49,7 @@ pub fn search(run: &TrainingRun, plan: &SearchPlan, folder: &Path) -> Result<Sea
         Some(base) => base.clone(),
         None => Part::BaseEncoder.locate()?,
     };
-    let data = TaskData::load(&run.tasks, run.seed)?;
+    let data = TaskData::load(&run.tasks, run.split_seed())?;
     let bench = Bench { run, base: &base, data: &data, pace: Pace::default() };
     let mut ledger = Ledger::open(folder, bench.identity()?)?;
     let mut trials: Vec<Trial> = candidates.into_iter().enumerate().map(Trial::new).collect();
@@ -76,7 +76,7 @@ pub fn search(run: &TrainingRun, plan: &SearchPlan, folder: &Path) -> Result<Sea
         name: run.name.clone(),
         base: base_name(&base),
         seed: run.seed,
-        data_digest: data_digest(&data),
+        data_digest: dataset::digest(&data),
         rungs,
         trials,
         seconds: started.elapsed().as_secs_f64(),
@@ -110,7 +110,7 @@ impl Bench<'_> {
     fn identity(&self) -> Result<String, TrainingError> {
         let shared =
             TrainingRun { name: String::new(), hyperparameters: Hyperparameters::default(), ..self.run.clone() };
-        let identity = identity(&shared, self.base, &data_digest(self.data))?;
+        let identity = identity(&shared, self.base, &dataset::digest(self.data))?;
         Ok(foundation::digest::sha256(identity.as_bytes())[..16].to_owned())
     }
 

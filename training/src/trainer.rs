@@ -2,9 +2,12 @@
 
 mod adversary;
 mod checkpoint;
+mod companions;
+mod continuation;
 mod curves;
 mod fit;
 mod groups;
+mod lessons;
 mod mixup;
 mod pass;
 mod sampler;
@@ -21,13 +24,14 @@ use foundation::parts::Part;
 use foundation::progress::{Progress, Unit};
 use inference::TextTokenizer;
 
-use crate::dataset::{Example, TaskData};
-use crate::engine::{Classifier, EncoderConfig, Mode, Objective, PackedBatch, Weights, likeliest};
+use crate::dataset::{self, Example, TaskData};
+use crate::engine::{Classifier, Consolidation, EncoderConfig, Mode, Objective, PackedBatch, Weights, likeliest};
 use crate::error::TrainingError;
 use crate::metrics::EvaluationReport;
 use crate::report::{REPORT_VERSION, TaskReport, TrainingReport};
 use crate::run::{Hyperparameters, TrainingRun};
 use checkpoint::Keeper;
+use lessons::Lessons;
 
 pub use adversary::{Adversarial, Fgm, FreeLb, Pgd};
 pub(crate) use checkpoint::identity;
@@ -69,8 +73,8 @@ fn train_keeping(
         Some(base) => base.clone(),
         None => Part::BaseEncoder.locate()?,
     };
-    let data = TaskData::load(&run.tasks, run.seed)?;
-    let data_digest = data_digest(&data);
+    let data = TaskData::load(&run.tasks, run.split_seed())?;
+    let data_digest = dataset::digest(&data);
     let keeper = match checkpoints {
         Some(checkpoints) => Some(Keeper::new(checkpoints, checkpoint::identity(run, &base, &data_digest)?, started)),
         None => None,
@@ -105,12 +109,6 @@ fn train_keeping(
     })
 }
 
-/// SHA-256 over the tasks' cleaned rows.
-pub(crate) fn data_digest(data: &[TaskData]) -> String {
-    let digests: Vec<&str> = data.iter().map(|task| task.digest.as_str()).collect();
-    foundation::digest::sha256(digests.join("\n").as_bytes())
-}
-
 /// A tokenised example.
 struct Sample {
     tokens: Box<[u32]>,
@@ -133,6 +131,8 @@ struct Trainer<'a> {
     model: Classifier,
     /// One for each task.
     objectives: Vec<Objective>,
+    /// What pulls weights back to the base's.
+    consolidation: Option<Consolidation>,
 }
 
 impl<'a> Trainer<'a> {
@@ -151,7 +151,11 @@ impl<'a> Trainer<'a> {
                 ),
             });
         }
-        let groups = groups::of(data, &tokenizer, base)?;
+        let mut lessons = Lessons::ask(run, base, data)?;
+        let width = lessons.width();
+        let mut groups = groups::of(data, &tokenizer, base, &mut lessons)?;
+        groups.extend(lessons.groups(&tokenizer, base)?);
+        let old = continuation::old_rows(run, data, &tokenizer, base)?;
         let samples = data
             .iter()
             .map(|task| {
@@ -162,13 +166,26 @@ impl<'a> Trainer<'a> {
             })
             .collect::<Result<_, TrainingError>>()?;
         let labels: Vec<usize> = data.iter().map(|task| task.labels.len()).collect();
-        let mut model = Classifier::new(&config, &Weights::load(base)?, &labels, run.seed)?;
+        let weights = Weights::load(base)?;
+        let mut model = Classifier::new(&config, &weights, &labels, run.seed)?;
+        if width > 0 {
+            model.add_projection(width, run.seed);
+        }
+        if run.continual.is_some() {
+            continuation::carry_heads_over(base, &weights, &model, data)?;
+        }
         model.freeze(run.hyperparameters.freeze);
         if let Some(adapter) = &run.hyperparameters.adapter {
             adapter.check(config.hidden_size)?;
             model.adapt(adapter, run.seed);
         }
-        Ok(Self { run, data, config, tokenizer, groups, samples, model, objectives: step::objectives(run, data) })
+        let consolidation = match &old {
+            Some(old) => continuation::consolidate(run, &model, old)?,
+            None => None,
+        };
+        groups.extend(old);
+        let objectives = step::objectives(run, data);
+        Ok(Self { run, data, config, tokenizer, groups, samples, model, objectives, consolidation })
     }
 
     fn settings(&self) -> &'a Hyperparameters {

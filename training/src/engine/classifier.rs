@@ -22,6 +22,8 @@ pub struct Classifier {
     encoder: Encoder,
     pooler: Arc<Linear>,
     heads: Vec<Arc<Linear>>,
+    /// Learned beside the heads, and not part of the model that is saved.
+    projection: Option<Arc<Linear>>,
 }
 
 /// How much of a model learns.
@@ -46,7 +48,31 @@ impl Classifier {
         let head = |(index, labels): (usize, &usize)| {
             Arc::new(new_linear(&format!("classifier.{index}"), *labels, hidden, top, &mut random))
         };
-        Ok(Self { encoder, heads: labels.iter().enumerate().map(head).collect(), pooler: Arc::new(pooler) })
+        Ok(Self {
+            encoder,
+            heads: labels.iter().enumerate().map(head).collect(),
+            pooler: Arc::new(pooler),
+            projection: None,
+        })
+    }
+
+    /// Adds a layer that maps pooled states to `width` values: the states of other models, which it learns to tell.
+    pub(crate) fn add_projection(&mut self, width: usize, seed: u64) {
+        let (inputs, top) = (self.pooler.bias.len(), self.encoder.depth());
+        let mut random = Random::new(seed, "projection");
+        self.projection = Some(Arc::new(new_linear("projection", width, inputs, top, &mut random)));
+    }
+
+    /// What that layer makes of pooled states, `[rows, width]`; none without it.
+    pub(crate) fn project(&self, pooled: &Tensor) -> Option<candle_core::Result<Tensor>> {
+        Some(pooled.apply_op1(LinearLayer(self.projection.clone()?)))
+    }
+
+    /// Gives a label of a head these weights.
+    pub(crate) fn set_label(&self, head: usize, label: usize, weights: &[f32], bias: f32) {
+        let Linear { weight, bias: biases } = &*self.heads[head];
+        weight.value_mut()[label * weights.len()..][..weights.len()].copy_from_slice(weights);
+        biases.value_mut()[label] = bias;
     }
 
     /// The pooled states `[rows, hidden]`, from which each head answers.
@@ -70,7 +96,7 @@ impl Classifier {
     /// Every parameter, in an order that is always the same.
     pub fn parameters(&self) -> Vec<&Parameter> {
         let mut all = self.encoder.parameters();
-        for linear in std::iter::once(&self.pooler).chain(&self.heads) {
+        for linear in std::iter::once(&self.pooler).chain(&self.heads).chain(&self.projection) {
             all.extend([&linear.weight, &linear.bias]);
         }
         all

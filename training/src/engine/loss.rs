@@ -2,6 +2,7 @@
 
 mod class_balanced;
 mod cross_entropy;
+mod distilled;
 mod focal;
 
 use std::fmt::Debug;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use class_balanced::{ClassBalanced, Weighted};
 pub use cross_entropy::CrossEntropy;
+pub use distilled::Distilled;
 pub use focal::Focal;
 
 /// How far a head's answers are from what they should be.

@@ -110,7 +110,7 @@ fn an_interrupted_trial_goes_on_from_its_checkpoint() {
     let undisturbed = search(&run, &plan, &directory.path().join("undisturbed")).unwrap();
 
     let base = run.base.clone().unwrap();
-    let data = TaskData::load(&run.tasks, run.seed).unwrap();
+    let data = TaskData::load(&run.tasks, run.split_seed()).unwrap();
     let bench = Bench { run: &run, base: &base, data: &data, pace: Pace::Steps(NonZeroUsize::new(20).unwrap()) };
     let ledger = Ledger::open(&folder, bench.identity().unwrap()).unwrap();
     let trial = Trial::new((0, plan.draw(0)));

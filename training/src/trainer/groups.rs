@@ -5,6 +5,7 @@ use std::path::Path;
 
 use inference::TextTokenizer;
 
+use super::lessons::{Lessons, Taught};
 use super::tokens_of;
 use crate::dataset::{TaskData, key};
 use crate::error::TrainingError;
@@ -14,6 +15,8 @@ use crate::error::TrainingError;
 pub(super) struct Group {
     /// The tasks, in their order in the run.
     pub(super) tasks: Vec<usize>,
+    /// The share of each step's rows that is drawn from here; none for rows that epochs go through.
+    pub(super) share: Option<f64>,
     pub(super) rows: Vec<Row>,
 }
 
@@ -22,10 +25,17 @@ pub(super) struct Group {
 pub(super) struct Row {
     pub(super) tokens: Box<[u32]>,
     pub(super) labels: Vec<usize>,
+    /// What teachers say of it.
+    pub(super) taught: Taught,
 }
 
 /// The training sides of all tasks.
-pub(super) fn of(data: &[TaskData], tokenizer: &TextTokenizer, base: &Path) -> Result<Vec<Group>, TrainingError> {
+pub(super) fn of(
+    data: &[TaskData],
+    tokenizer: &TextTokenizer,
+    base: &Path,
+    lessons: &mut Lessons,
+) -> Result<Vec<Group>, TrainingError> {
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut texts: Vec<(&str, BTreeMap<usize, usize>)> = Vec::new();
     for (task, data) in data.iter().enumerate() {
@@ -40,8 +50,9 @@ pub(super) fn of(data: &[TaskData], tokenizer: &TextTokenizer, base: &Path) -> R
     let mut groups: BTreeMap<Vec<usize>, Vec<Row>> = BTreeMap::new();
     for (text, labels) in texts {
         let tokens = tokens_of(text, tokenizer, base)?;
-        let (tasks, labels) = labels.into_iter().unzip();
-        groups.entry(tasks).or_default().push(Row { tokens, labels });
+        let (tasks, labels): (Vec<usize>, _) = labels.into_iter().unzip();
+        let taught = lessons.take(text, &tasks);
+        groups.entry(tasks).or_default().push(Row { tokens, labels, taught });
     }
-    Ok(groups.into_iter().map(|(tasks, rows)| Group { tasks, rows }).collect())
+    Ok(groups.into_iter().map(|(tasks, rows)| Group { tasks, share: None, rows }).collect())
 }

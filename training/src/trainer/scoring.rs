@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::checkpoint::{self, Checkpoints, Keeper};
-use super::{EVALUATION_ROWS, Trainer, data_digest};
-use crate::dataset::TaskData;
+use super::{EVALUATION_ROWS, Trainer};
+use crate::dataset::{self, TaskData};
 use crate::engine::{Mode, PackedBatch};
 use crate::error::TrainingError;
 use crate::run::TrainingRun;
@@ -33,7 +33,7 @@ pub(crate) fn train_and_validate(
     data: &[TaskData],
     checkpoints: &Checkpoints,
 ) -> Result<Vec<f64>, TrainingError> {
-    let identity = checkpoint::identity(run, base, &data_digest(data))?;
+    let identity = checkpoint::identity(run, base, &dataset::digest(data))?;
     let keeper = Keeper::new(checkpoints, identity, Instant::now());
     let history = Trainer::new(run, base, data)?.fit(Some(keeper))?;
     Ok(history.validation.iter().map(|report| report.macro_f1).collect())

@@ -36,7 +36,13 @@ A run's file:
   split = { by = \"time\", column = \"published\", test = 0.2 }     or by stratified (default), digest, group
   cleaning = { html = true, urls = \"replace\" }                      see `pulsewire data clean --help`
   [hyperparameters]
-  epochs = 4";
+  epochs = 4
+  [distillation]                                             learn from other models, and from texts without labels
+  teachers = [\"models/finance/1\", \"models/finance/2\"]
+  unlabelled = { data = [{ path = \"feed.csv\", text = \"headline\" }] }
+  [continual]                                                `base` is a model to go on from, with its heads
+  old = [{ path = \"last_year.csv\" }]
+  replay = 0.2";
 
 /// Arguments of `train`.
 #[derive(Debug, Args)]
@@ -150,7 +156,17 @@ impl RecipeArguments {
         };
         let (name, base) = (task.name.clone(), self.base.clone());
         let hyperparameters = Hyperparameters::default();
-        Ok(TrainingRun { name, seed: 17, base, tensorboard: None, tasks: vec![task], hyperparameters })
+        Ok(TrainingRun {
+            name,
+            seed: 17,
+            split_seed: None,
+            base,
+            tensorboard: None,
+            tasks: vec![task],
+            hyperparameters,
+            distillation: None,
+            continual: None,
+        })
     }
 }
 

@@ -48,12 +48,12 @@ fn outcome(staging: &Path) -> (String, Value) {
 }
 
 /// Trains in a staging directory of its own, from the checkpoint if there is one.
-fn finish(run: &TrainingRun, directory: &Path, every: usize) -> Result<(String, Value), TrainingError> {
+pub(super) fn finish(run: &TrainingRun, directory: &Path, every: usize) -> Result<(String, Value), TrainingError> {
     let staging = directory.join("staging");
     train_resumably(run, &staging, &checkpoints(directory, every)).map(|trained| outcome(&trained.staging))
 }
 
-fn refusal(run: &TrainingRun, directory: &Path) -> TrainingError {
+pub(super) fn refusal(run: &TrainingRun, directory: &Path) -> TrainingError {
     finish(run, directory, 1000).err().unwrap()
 }
 
