@@ -1,10 +1,12 @@
 //! From rows as they stand in files to one task's training, validation and test sides.
 
 pub mod card;
+mod classes;
 mod clean;
 mod cleaning;
 mod folds;
 mod forest;
+mod label_reading;
 mod labels;
 mod near_duplicates;
 mod pairing;
@@ -16,6 +18,7 @@ mod target;
 pub use clean::{CleanRequest, clean};
 pub use cleaning::{Cleaning, Row, key, plain, read_rows};
 pub use folds::{FoldedTask, Folds};
+pub use label_reading::LabelReading;
 pub use labels::{LabelNames, LabelSet};
 pub use rules::{CleaningRules, Treatment, UnicodeForm};
 pub use target::Target;
@@ -110,5 +113,7 @@ impl TaskData {
     }
 }
 
+#[cfg(test)]
+mod kind_tests;
 #[cfg(test)]
 mod tests;

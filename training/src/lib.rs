@@ -27,11 +27,11 @@ mod trainer;
 
 pub use adaptation::{Adaptation, AdaptationReport, AdaptationSettings, Guessing, adapt};
 pub use cross_validation::{CrossValidationRequest, cross_validate};
-pub use dataset::{CleaningRules, LabelNames, LabelSet, Row, read_rows};
+pub use dataset::{CleaningRules, LabelNames, LabelReading, LabelSet, Row, read_rows};
 pub use engine::{Freeze, Frozen, LossKind, OptimizerKind, ScheduleKind};
 pub use error::{Location, TrainingError};
 pub use evaluation::{Evaluation, predict};
-pub use metrics::{EvaluationReport, HeadReport, LabelMetrics};
+pub use metrics::{EvaluationReport, HeadReport, LabelMetrics, MultiLabelReport, RegressionReport};
 pub use report::{EpochReport, TaskReport, TrainingReport};
 pub use run::{Hyperparameters, Split, SplitBy, Task, TaskKind, TrainingRun};
 pub use sink::DataSink;

@@ -138,7 +138,9 @@ fn whole(epoch: &f64) -> String {
 }
 
 fn mean_score(epoch: &EpochReport) -> f64 {
-    epoch.validation_scores.iter().sum::<f64>() / epoch.validation_scores.len().max(1) as f64
+    let mean = epoch.validation_scores.iter().sum::<f64>() / epoch.validation_scores.len().max(1) as f64;
+    // Numbers may be told worse than by their mean.
+    mean.clamp(0.0, 1.0)
 }
 
 #[cfg(test)]

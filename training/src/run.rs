@@ -28,6 +28,16 @@ pub use split::{Split, SplitBy};
 /// data = [{ path = "Sentences_50Agree.txt", format = "separated", encoding = "latin-1" }]
 ///
 /// [[tasks]]
+/// name = "tags"
+/// kind = "multi-label"
+/// data = [{ path = "tagged.csv", label = "tags", label_separator = ";" }]
+///
+/// [[tasks]]
+/// name = "price"
+/// kind = "regression"
+/// data = [{ path = "priced.csv", label = "price" }]
+///
+/// [[tasks]]
 /// name = "topic"
 /// label_names = "labels.csv"
 /// data = [{ path = "train_data.csv" }]
@@ -66,7 +76,7 @@ pub struct TrainingRun {
 pub struct Task {
     /// The head's name: `sentiment`.
     pub name: String,
-    /// What an answer is: `single-label` where it is not set.
+    /// What an answer is: `single-label` where it is not set, `multi-label` or `regression`.
     #[serde(default, skip_serializing_if = "TaskKind::is_default")]
     pub kind: TaskKind,
     /// The labelled files.
@@ -139,7 +149,18 @@ impl TrainingRun {
             if !(validation > 0.0 && test > 0.0 && validation + test <= 0.8) {
                 return invalid(format!("tasks[{index}].split"), "shares must be above 0 and at most 0.8 together");
             }
-            if let Some(fault) = task.loss.fault() {
+            if task.kind == TaskKind::Regression && task.label_names.is_some() {
+                return invalid(
+                    format!("tasks[{index}].label_names"),
+                    "must not be set: the labels of a regression are numbers",
+                );
+            }
+            let sources = || task.data.iter().chain(&task.validation).chain(&task.test);
+            if task.kind != TaskKind::MultiLabel && sources().any(|source| source.label_separator.is_some()) {
+                let message = "has a label_separator, which only a task of kind = \"multi-label\" splits labels at";
+                return invalid(format!("tasks[{index}].data"), message);
+            }
+            if let Some(fault) = task.loss.fault(task.kind) {
                 return invalid(format!("tasks[{index}].loss"), fault);
             }
         }
@@ -189,6 +210,11 @@ mod tests {
         check("loss = { kind = \"hinge\" }\n", "class-balanced");
         check("loss = { kind = \"focal\", beta = 0.9 }\n", "beta");
         check("loss = { kind = \"focal\", gamma = -1.0 }\n", "tasks[0].loss");
+        check("kind = \"ranking\"\n", "multi-label");
+        check("kind = \"regression\"\nloss = { kind = \"focal\" }\n", "tasks[0].loss: must not be set");
+        check("kind = \"regression\"\nlabel_names = \"a.csv\"\n", "tasks[0].label_names");
+        check("kind = \"multi-label\"\nloss = { kind = \"class-balanced\" }\n", "cross-entropy or focal");
+        check("test = [{ path = \"b.csv\", label_separator = \";\" }]\n", "tasks[0].data: has a label_separator");
         check("[[tasks]]\nname = \"sentiment\"\ndata = [{ path = \"b.csv\" }]\n", "tasks[1].name");
     }
 }

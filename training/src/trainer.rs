@@ -8,6 +8,7 @@ mod groups;
 mod mixup;
 mod pass;
 mod sampler;
+mod scale;
 mod scoring;
 mod staging;
 mod step;
@@ -28,6 +29,7 @@ use crate::metrics::HeadReport;
 use crate::report::{REPORT_VERSION, TaskReport, TrainingReport};
 use crate::run::{Hyperparameters, TrainingRun};
 use checkpoint::Keeper;
+use scale::Scale;
 
 pub use adversary::{Adversarial, Fgm, FreeLb, Pgd};
 pub use checkpoint::{Checkpoints, Pace};
@@ -75,7 +77,7 @@ fn train_keeping(
         Some(checkpoints) => Some(Keeper::new(checkpoints, checkpoint::identity(run, &base, &data_digest)?, started)),
         None => None,
     };
-    let trainer = Trainer::new(run, &base, &data)?;
+    let mut trainer = Trainer::new(run, &base, &data)?;
     let history = trainer.fit(keeper)?;
     let validation = history.validation.into_iter().enumerate();
     let tasks = validation.map(|(task, report)| trainer.task_report(task, report)).collect::<Result<Vec<_>, _>>()?;
@@ -93,6 +95,7 @@ fn train_keeping(
         best_epoch: history.best_epoch,
         seconds: history.earlier_seconds + started.elapsed().as_secs_f64(),
     };
+    trainer.restore_scales()?;
     staging::write(staging, &base, &trainer.config, &trainer.model, &report)?;
     let Trainer { model, tokenizer, .. } = trainer;
     Ok(TrainedModel {
@@ -126,6 +129,8 @@ struct Trainer<'a> {
     model: Classifier,
     /// One for each task.
     objectives: Vec<Objective>,
+    /// Those of the tasks whose answers are numbers.
+    scales: Vec<Option<Scale>>,
 }
 
 impl<'a> Trainer<'a> {
@@ -144,7 +149,8 @@ impl<'a> Trainer<'a> {
                 ),
             });
         }
-        let groups = groups::of(data, &tokenizer, base)?;
+        let scales: Vec<Option<Scale>> = data.iter().map(Scale::of).collect();
+        let groups = groups::of(data, &scales, &tokenizer, base)?;
         let samples = data
             .iter()
             .map(|task| {
@@ -157,7 +163,8 @@ impl<'a> Trainer<'a> {
         let labels: Vec<usize> = data.iter().map(|task| task.labels.len()).collect();
         let model = Classifier::new(&config, &Weights::load(base)?, &labels, run.seed)?;
         model.freeze(run.hyperparameters.freeze);
-        Ok(Self { run, data, config, tokenizer, groups, samples, model, objectives: step::objectives(run, data) })
+        let objectives = step::objectives(run, data);
+        Ok(Self { run, data, config, tokenizer, groups, samples, model, objectives, scales })
     }
 
     fn settings(&self) -> &'a Hyperparameters {
@@ -170,7 +177,7 @@ impl<'a> Trainer<'a> {
         Ok(HeadReport::of(data.kind, &data.name, data.labels.names(), targets, &self.answers(task, samples)?))
     }
 
-    /// A head's logits, one row a sample.
+    /// A head's logits, one row a sample; numbers in their own unit.
     fn answers(&self, task: usize, samples: &[Sample]) -> Result<Vec<Vec<f32>>, TrainingError> {
         let title = format!("measuring {}", self.data[task].name);
         let progress = Progress::start(title, Some(samples.len() as u64), Unit::Items("rows"));
@@ -178,10 +185,24 @@ impl<'a> Trainer<'a> {
         for block in samples.chunks(EVALUATION_ROWS) {
             let packed = Arc::new(PackedBatch::new(block.iter().map(|sample| &*sample.tokens)));
             let pooled = self.model.encode(&packed, Mode::Evaluation)?;
-            answers.extend(self.model.logits(&pooled, task)?.to_vec2::<f32>()?);
+            let mut rows = self.model.logits(&pooled, task)?.to_vec2::<f32>()?;
+            if let Some(scale) = &self.scales[task] {
+                rows.iter_mut().flatten().for_each(|logit| *logit = scale.restored(*logit));
+            }
+            answers.extend(rows);
             progress.advance(block.len() as u64);
         }
         Ok(answers)
+    }
+
+    /// Makes the heads themselves answer in their numbers' units; the last thing that is done to them.
+    fn restore_scales(&mut self) -> Result<(), TrainingError> {
+        for (head, scale) in self.scales.iter_mut().enumerate() {
+            if let Some(Scale { mean, deviation }) = scale.take() {
+                self.model.rescale(head, deviation as f32, mean as f32)?;
+            }
+        }
+        Ok(())
     }
 
     fn task_report(&self, task: usize, validation: HeadReport) -> Result<TaskReport, TrainingError> {

@@ -5,6 +5,10 @@
 pub enum Target {
     /// The index of the one label.
     Label(usize),
+    /// The indices of all labels that it has, each once and in order.
+    Labels(Box<[usize]>),
+    /// The number.
+    Value(f64),
 }
 
 impl Target {
@@ -12,6 +16,8 @@ impl Target {
     pub fn labels(&self) -> &[usize] {
         match self {
             Self::Label(label) => std::slice::from_ref(label),
+            Self::Labels(labels) => labels,
+            Self::Value(_) => &[],
         }
     }
 
@@ -19,6 +25,15 @@ impl Target {
     pub fn label(&self) -> Option<usize> {
         match self {
             Self::Label(label) => Some(*label),
+            Self::Labels(_) | Self::Value(_) => None,
+        }
+    }
+
+    /// The number, where the kind has one.
+    pub fn value(&self) -> Option<f64> {
+        match self {
+            Self::Value(value) => Some(*value),
+            Self::Label(_) | Self::Labels(_) => None,
         }
     }
 }

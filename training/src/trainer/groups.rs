@@ -5,6 +5,7 @@ use std::path::Path;
 
 use inference::TextTokenizer;
 
+use super::scale::Scale;
 use super::tokens_of;
 use crate::dataset::{Target, TaskData, key};
 use crate::error::TrainingError;
@@ -24,17 +25,23 @@ pub(super) struct Row {
     pub(super) targets: Vec<Target>,
 }
 
-/// The training sides of all tasks.
-pub(super) fn of(data: &[TaskData], tokenizer: &TextTokenizer, base: &Path) -> Result<Vec<Group>, TrainingError> {
+/// The training sides of all tasks, with numbers as they are learned.
+pub(super) fn of(
+    data: &[TaskData],
+    scales: &[Option<Scale>],
+    tokenizer: &TextTokenizer,
+    base: &Path,
+) -> Result<Vec<Group>, TrainingError> {
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut texts: Vec<(&str, BTreeMap<usize, Target>)> = Vec::new();
-    for (task, data) in data.iter().enumerate() {
+    for (task, (data, scale)) in data.iter().zip(scales).enumerate() {
         for example in &data.train {
             let place = *places.entry(key(&example.text)).or_insert(texts.len());
             if place == texts.len() {
                 texts.push((&example.text, BTreeMap::new()));
             }
-            texts[place].1.insert(task, example.target.clone());
+            let target = &example.target;
+            texts[place].1.insert(task, scale.as_ref().map_or_else(|| target.clone(), |scale| scale.learned(target)));
         }
     }
     let mut groups: BTreeMap<Vec<usize>, Vec<Row>> = BTreeMap::new();

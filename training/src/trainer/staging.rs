@@ -35,13 +35,13 @@ pub(super) fn write(
     write_json(&path, &report.map_err(|source| TrainingError::Unwritable { path: path.clone(), source })?)
 }
 
-/// `training.svg`, and each task's `confusion-TASK.svg` on its test side. A plot that cannot be drawn does not cost the model.
+/// `training.svg`, and the `confusion-TASK.svg` of each single-label task on its test side. A plot that cannot be drawn does not cost the model.
 fn write_plots(staging: &Path, report: &TrainingReport) -> Result<(), TrainingError> {
-    let confusions = report.tasks.iter().map(|task| {
-        let HeadReport::SingleLabel(test) = &task.test;
+    let confusions = report.tasks.iter().filter_map(|task| {
+        let HeadReport::SingleLabel(test) = &task.test else { return None };
         let name = task.name.replace(|c: char| !c.is_alphanumeric(), "-");
         let title = format!("{}: {}, {} test rows", report.name, task.name, test.rows);
-        (format!("confusion-{name}.svg"), plots::confusion(&title, test))
+        Some((format!("confusion-{name}.svg"), plots::confusion(&title, test)))
     });
     let training = ("training.svg".to_owned(), plots::epochs(&report.name, &report.epochs));
     for (name, plot) in std::iter::once(training).chain(confusions) {
@@ -54,7 +54,7 @@ fn write_plots(staging: &Path, report: &TrainingReport) -> Result<(), TrainingEr
     Ok(())
 }
 
-/// The base's `config.json` with our heads: `heads` names them, `id2label` is all their labels in order.
+/// The base's `config.json` with our heads: `heads` names them and their kinds, `id2label` is all their labels in order.
 fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, Value> {
     let labels: Vec<String> = report.tasks.iter().flat_map(|task| task.labels.clone()).collect();
     // Transformers wants the labels of one model to differ; heads may share names such as "other".
@@ -74,6 +74,10 @@ fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, 
         .collect();
     let mut model = config.raw.clone();
     model.remove("torch_dtype");
+    model.remove("problem_type");
+    if let [task] = &report.tasks[..] {
+        model.insert("problem_type".to_owned(), json!(task.kind.problem_type()));
+    }
     // What an older file leaves to its reader's defaults is written out.
     model.insert("hidden_act".to_owned(), json!(config.hidden_act));
     model.insert("layer_norm_eps".to_owned(), json!(config.layer_norm_eps));

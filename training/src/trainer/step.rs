@@ -18,7 +18,7 @@ pub(super) fn objectives(run: &TrainingRun, data: &[TaskData]) -> Vec<Objective>
             kind: data.kind,
             label_smoothing: run.hyperparameters.label_smoothing,
             r_drop: run.hyperparameters.r_drop,
-            loss: task.loss.build(&rows),
+            loss: task.loss.build(data.kind, &rows),
         }
     };
     run.tasks.iter().zip(data).map(objective).collect()

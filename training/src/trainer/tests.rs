@@ -13,6 +13,7 @@ use crate::run::{Split, Task, TaskKind};
 use crate::source::DataSource;
 
 mod interruption;
+mod kinds;
 
 pub(crate) const WORDS: [&str; 9] = ["up", "down", "rain", "sun", "and", "the", "shares", "today", "again"];
 
@@ -147,7 +148,7 @@ fn a_text_of_two_tasks_is_one_row_with_two_labels() {
     let data = TaskData::load(&tasks, 1).unwrap();
     let base = base(directory.path());
     let tokenizer = TextTokenizer::open(&base.join("tokenizer.json"), Some(32)).unwrap();
-    let groups = groups::of(&data, &tokenizer, &base).unwrap();
+    let groups = groups::of(&data, &[None, None], &tokenizer, &base).unwrap();
     let found: Vec<_> = groups.iter().map(|group| (&group.tasks[..], group.rows.len())).collect();
     let both = data[1].train.len();
     assert_eq!(found, [(&[0][..], data[0].train.len() - both), (&[0, 1][..], both)]);
