@@ -38,7 +38,10 @@ pub use classifier::{Classifier, ParameterCounts};
 pub use consolidation::Consolidation;
 pub use encoder::{Encoder, Mode, Tokens};
 pub use freeze::{Freeze, Frozen};
-pub use loss::{ClassBalanced, CrossEntropy, Distilled, Focal, Loss, LossKind, Objective, Weighted, likeliest};
+pub use loss::{
+    BinaryCrossEntropy, BinaryFocal, ClassBalanced, CrossEntropy, Distilled, Focal, Loss, LossKind, Objective,
+    SquaredError, Weighted,
+};
 pub use masked::{Guess, MaskedLanguageModel};
 pub use optimizer::{Optimizer, OptimizerKind, OptimizerState};
 pub use packing::PackedBatch;

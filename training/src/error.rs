@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use foundation::configuration::ConfigurationError;
 use foundation::{Failure, FailureKind};
+use inference::TaskKind;
 
 /// Where a row stands: `file:line`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +117,14 @@ pub enum TrainingError {
         rows: usize,
         /// What is needed.
         minimum: usize,
+    },
+    /// There is not enough to learn from, or no difference in it.
+    #[error("task {task:?}: {message}")]
+    NothingToLearn {
+        /// The task.
+        task: String,
+        /// What is missing and what would mend it.
+        message: String,
     },
     /// A split gives a side nothing, or leaves a label nothing to learn from.
     #[error("task {task:?}: {message}")]
@@ -261,6 +270,16 @@ pub enum TrainingError {
         /// Who labels.
         annotators: Vec<String>,
     },
+    /// A head is asked for what heads of its kind cannot tell.
+    #[error("head {head:?} is {kind}: {message}")]
+    OtherKind {
+        /// The head.
+        head: String,
+        /// What its answers are.
+        kind: TaskKind,
+        /// What was asked and what would mend it.
+        message: String,
+    },
     /// There is nothing to measure a model on.
     #[error("there is no row to measure: the files hold no text")]
     NoRows,
@@ -288,6 +307,7 @@ impl Failure for TrainingError {
             | Self::MissingColumn { .. }
             | Self::MissingHead { .. }
             | Self::FineTuned { .. }
+            | Self::OtherKind { .. }
             | Self::AnotherRunsCheckpoint { .. } => FailureKind::Configuration,
             Self::Row { .. }
             | Self::UnknownLabel { .. }
@@ -295,6 +315,7 @@ impl Failure for TrainingError {
             | Self::TooFewRows { .. }
             | Self::TooFewTexts { .. }
             | Self::NoTextsLeft { .. }
+            | Self::NothingToLearn { .. }
             | Self::Split { .. }
             | Self::FewerRowsThanFolds { .. }
             | Self::OutOfFold { .. }

@@ -6,7 +6,8 @@
 //!                          └────────► Comparison: a second model on the same rows
 //! ```
 //!
-//! [`predict()`] runs the model; everything else is a pure function of [`Predictions`].
+//! [`predict()`] runs the model; everything else is a pure function of [`Predictions`]. So much is told of heads that choose one
+//! label; [`measure()`] measures those of other kinds, too, each in its own figures.
 
 mod average_precision;
 mod bootstrap;
@@ -17,6 +18,7 @@ mod comparison;
 mod cross_validation;
 mod log_loss;
 mod mcnemar;
+mod measured;
 mod predict;
 mod predictions;
 mod presentation;
@@ -39,6 +41,7 @@ pub use comparison::Comparison;
 pub use cross_validation::{CrossValidation, FoldFigures, FoldedEvaluation, Spread};
 pub use log_loss::log_loss;
 pub use mcnemar::{McNemar, McNemarMethod, mcnemar};
+pub use measured::{Measured, kind_of, measure};
 pub use predict::{predict, predict_against};
 pub use predictions::Predictions;
 pub use ranking::{LabelRanking, Ranking};

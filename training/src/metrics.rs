@@ -1,12 +1,18 @@
-//! How well a head tells its labels apart.
+//! How good a head's answers are.
 
 mod confusion;
+mod head_report;
+mod multi_label;
+mod regression;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use confusion::Confusion;
+pub use head_report::HeadReport;
+pub use multi_label::MultiLabelReport;
+pub use regression::RegressionReport;
 
 /// A head's measured quality on labelled rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -28,7 +28,7 @@ const NAMES: u32 = 130;
 #[error("cannot draw the plot: {0}")]
 pub struct PlotError(String);
 
-/// The training loss of each epoch (left axis, from 0) and the mean validation macro F1 (right axis, 0 to 1).
+/// The training loss of each epoch (left axis, from 0) and the mean validation score (right axis, 0 to 1).
 pub fn epochs(title: &str, epochs: &[EpochReport]) -> Result<String, PlotError> {
     let mut svg = String::new();
     draw(SVGBackend::with_string(&mut svg, SIZE).into_drawing_area(), |area| {
@@ -51,7 +51,7 @@ pub fn epochs(title: &str, epochs: &[EpochReport]) -> Result<String, PlotError> 
             .x_label_formatter(&whole)
             .y_desc("training loss")
             .draw()?;
-        chart.configure_secondary_axes().label_style(SMALL).y_desc("validation macro F1").draw()?;
+        chart.configure_secondary_axes().label_style(SMALL).y_desc("validation score").draw()?;
         let losses: Vec<(f64, f64)> = epochs.iter().map(|epoch| (epoch.epoch as f64, epoch.loss)).collect();
         let scores: Vec<(f64, f64)> = epochs.iter().map(|epoch| (epoch.epoch as f64, mean_score(epoch))).collect();
         chart
@@ -60,7 +60,7 @@ pub fn epochs(title: &str, epochs: &[EpochReport]) -> Result<String, PlotError> 
             .legend(|(x, y)| Rectangle::new([(x, y - 1), (x + 16, y + 1)], LOSS.filled()));
         chart
             .draw_secondary_series(LineSeries::new(scores, SCORE.stroke_width(2)).point_size(4))?
-            .label("validation macro F1")
+            .label("validation score")
             .legend(|(x, y)| Rectangle::new([(x, y - 1), (x + 16, y + 1)], SCORE.filled()));
         let position = SeriesLabelPosition::LowerLeft;
         chart
@@ -142,7 +142,9 @@ fn whole(epoch: &f64) -> String {
 }
 
 fn mean_score(epoch: &EpochReport) -> f64 {
-    epoch.validation_macro_f1.iter().sum::<f64>() / epoch.validation_macro_f1.len().max(1) as f64
+    let mean = epoch.validation_scores.iter().sum::<f64>() / epoch.validation_scores.len().max(1) as f64;
+    // Numbers may be told worse than by their mean.
+    mean.clamp(0.0, 1.0)
 }
 
 #[cfg(test)]
@@ -150,13 +152,13 @@ mod tests {
     use super::*;
 
     fn epoch(epoch: usize, loss: f64, score: f64) -> EpochReport {
-        EpochReport { epoch, loss, validation_macro_f1: vec![score, score], seconds: 1.0 }
+        EpochReport { epoch, loss, validation_scores: vec![score, score], seconds: 1.0 }
     }
 
     #[test]
     fn epochs_are_drawn_as_two_lines() {
         let svg = super::epochs("news", &[epoch(1, 1.2, 0.5), epoch(2, 0.4, 0.8), epoch(3, 0.2, 0.82)]).unwrap();
-        assert!(svg.starts_with("<svg") && svg.contains("training loss") && svg.contains("validation macro F1"));
+        assert!(svg.starts_with("<svg") && svg.contains("training loss") && svg.contains("validation score"));
         for colour in ["#1F61A0", "#C85A14"] {
             let line = format!("<polyline fill=\"none\" opacity=\"1\" stroke=\"{colour}\"");
             assert_eq!(svg.matches(&line).count(), 1, "{svg}");

@@ -16,6 +16,7 @@ use crate::error::TrainingError;
 use crate::source::DataSource;
 
 pub use hyperparameters::Hyperparameters;
+pub use inference::TaskKind;
 pub use split::{Split, SplitBy};
 
 /// A training run: a base encoder, one head for each task, and how to train them.
@@ -27,6 +28,16 @@ pub use split::{Split, SplitBy};
 /// [[tasks]]
 /// name = "sentiment"
 /// data = [{ path = "Sentences_50Agree.txt", format = "separated", encoding = "latin-1" }]
+///
+/// [[tasks]]
+/// name = "tags"
+/// kind = "multi-label"
+/// data = [{ path = "tagged.csv", label = "tags", label_separator = ";" }]
+///
+/// [[tasks]]
+/// name = "price"
+/// kind = "regression"
+/// data = [{ path = "priced.csv", label = "price" }]
 ///
 /// [[tasks]]
 /// name = "topic"
@@ -82,6 +93,9 @@ pub struct TrainingRun {
 pub struct Task {
     /// The head's name: `sentiment`.
     pub name: String,
+    /// What an answer is: `single-label` where it is not set, `multi-label` or `regression`.
+    #[serde(default, skip_serializing_if = "TaskKind::is_default")]
+    pub kind: TaskKind,
     /// The labelled files.
     pub data: Vec<DataSource>,
     /// Files that are the validation side, in place of a share of `data`.
@@ -159,12 +173,28 @@ impl TrainingRun {
             if !(validation > 0.0 && test > 0.0 && validation + test <= 0.8) {
                 return invalid(format!("tasks[{index}].split"), "shares must be above 0 and at most 0.8 together");
             }
-            if let Some(fault) = task.loss.fault() {
+            if task.kind == TaskKind::Regression && task.label_names.is_some() {
+                return invalid(
+                    format!("tasks[{index}].label_names"),
+                    "must not be set: the labels of a regression are numbers",
+                );
+            }
+            let sources = || task.data.iter().chain(&task.validation).chain(&task.test);
+            if task.kind != TaskKind::MultiLabel && sources().any(|source| source.label_separator.is_some()) {
+                let message = "has a label_separator, which only a task of kind = \"multi-label\" splits labels at";
+                return invalid(format!("tasks[{index}].data"), message);
+            }
+            if let Some(fault) = task.loss.fault(task.kind) {
                 return invalid(format!("tasks[{index}].loss"), fault);
             }
         }
         if let Some((key, message)) = self.distillation.as_ref().and_then(Distillation::fault) {
             return invalid(format!("distillation.{key}"), message);
+        }
+        let several = self.tasks.iter().position(|task| task.kind != TaskKind::SingleLabel);
+        if let Some(index) = several.filter(|_| self.distillation.is_some() || self.continual.is_some()) {
+            let message = "must be \"single-label\" where `distillation` or `continual` is set";
+            return invalid(format!("tasks[{index}].kind"), message);
         }
         self.check_continual()?;
         self.hyperparameters.validate().map_err(TrainingError::from)
@@ -252,6 +282,12 @@ mod tests {
         check(&format!("{old}replay = 1.0\n"), "continual.replay");
         check(&format!("{old}replay = 0.2\ntask = \"mood\"\n"), "continual.task");
         check(&format!("{old}replay = 0.6\n{unlabelled}"), "continual.replay: must leave room");
+        check("kind = \"ranking\"\n", "multi-label");
+        check("kind = \"regression\"\n[distillation]\nteachers = [\"a\"]\n", "tasks[0].kind");
+        check("kind = \"regression\"\nloss = { kind = \"focal\" }\n", "tasks[0].loss: must not be set");
+        check("kind = \"regression\"\nlabel_names = \"a.csv\"\n", "tasks[0].label_names");
+        check("kind = \"multi-label\"\nloss = { kind = \"class-balanced\" }\n", "cross-entropy or focal");
+        check("test = [{ path = \"b.csv\", label_separator = \";\" }]\n", "tasks[0].data: has a label_separator");
         check("[[tasks]]\nname = \"sentiment\"\ndata = [{ path = \"b.csv\" }]\n", "tasks[1].name");
     }
 }

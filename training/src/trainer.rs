@@ -11,6 +11,7 @@ mod lessons;
 mod mixup;
 mod pass;
 mod sampler;
+mod scale;
 mod scoring;
 mod staging;
 mod step;
@@ -24,14 +25,15 @@ use foundation::parts::Part;
 use foundation::progress::{Progress, Unit};
 use inference::TextTokenizer;
 
-use crate::dataset::{self, Example, TaskData};
-use crate::engine::{Classifier, Consolidation, EncoderConfig, Mode, Objective, PackedBatch, Weights, likeliest};
+use crate::dataset::{self, Example, Target, TaskData};
+use crate::engine::{Classifier, Consolidation, EncoderConfig, Mode, Objective, PackedBatch, Weights};
 use crate::error::TrainingError;
-use crate::metrics::EvaluationReport;
+use crate::metrics::HeadReport;
 use crate::report::{REPORT_VERSION, TaskReport, TrainingReport};
 use crate::run::{Hyperparameters, TrainingRun};
 use checkpoint::Keeper;
 use lessons::Lessons;
+use scale::Scale;
 
 pub use adversary::{Adversarial, Fgm, FreeLb, Pgd};
 pub(crate) use checkpoint::identity;
@@ -79,7 +81,7 @@ fn train_keeping(
         Some(checkpoints) => Some(Keeper::new(checkpoints, checkpoint::identity(run, &base, &data_digest)?, started)),
         None => None,
     };
-    let trainer = Trainer::new(run, &base, &data)?;
+    let mut trainer = Trainer::new(run, &base, &data)?;
     let history = trainer.fit(keeper)?;
     let validation = history.validation.into_iter().enumerate();
     let tasks = validation.map(|(task, report)| trainer.task_report(task, report)).collect::<Result<Vec<_>, _>>()?;
@@ -98,6 +100,7 @@ fn train_keeping(
         best_epoch: history.best_epoch,
         seconds: history.earlier_seconds + started.elapsed().as_secs_f64(),
     };
+    trainer.restore_scales()?;
     staging::write(staging, &base, &trainer.config, &trainer.model, &report)?;
     let Trainer { model, tokenizer, .. } = trainer;
     Ok(TrainedModel {
@@ -112,7 +115,7 @@ fn train_keeping(
 /// A tokenised example.
 struct Sample {
     tokens: Box<[u32]>,
-    label: usize,
+    target: Target,
 }
 
 /// A task's tokenised sides that are measured.
@@ -133,6 +136,8 @@ struct Trainer<'a> {
     objectives: Vec<Objective>,
     /// What pulls weights back to the base's.
     consolidation: Option<Consolidation>,
+    /// Those of the tasks whose answers are numbers.
+    scales: Vec<Option<Scale>>,
 }
 
 impl<'a> Trainer<'a> {
@@ -151,9 +156,10 @@ impl<'a> Trainer<'a> {
                 ),
             });
         }
+        let scales: Vec<Option<Scale>> = data.iter().map(Scale::of).collect();
         let mut lessons = Lessons::ask(run, base, data)?;
         let width = lessons.width();
-        let mut groups = groups::of(data, &tokenizer, base, &mut lessons)?;
+        let mut groups = groups::of(data, &scales, &tokenizer, base, &mut lessons)?;
         groups.extend(lessons.groups(&tokenizer, base)?);
         let old = continuation::old_rows(run, data, &tokenizer, base)?;
         let samples = data
@@ -185,32 +191,52 @@ impl<'a> Trainer<'a> {
         };
         groups.extend(old);
         let objectives = step::objectives(run, data);
-        Ok(Self { run, data, config, tokenizer, groups, samples, model, objectives, consolidation })
+        Ok(Self { run, data, config, tokenizer, groups, samples, model, objectives, consolidation, scales })
     }
 
     fn settings(&self) -> &'a Hyperparameters {
         &self.run.hyperparameters
     }
 
-    fn measure(&self, task: usize, samples: &[Sample]) -> Result<EvaluationReport, TrainingError> {
+    fn measure(&self, task: usize, samples: &[Sample]) -> Result<HeadReport, TrainingError> {
+        let data = &self.data[task];
+        let targets = samples.iter().map(|sample| &sample.target);
+        Ok(HeadReport::of(data.kind, &data.name, data.labels.names(), targets, &self.answers(task, samples)?))
+    }
+
+    /// A head's logits, one row a sample; numbers in their own unit.
+    fn answers(&self, task: usize, samples: &[Sample]) -> Result<Vec<Vec<f32>>, TrainingError> {
         let title = format!("measuring {}", self.data[task].name);
         let progress = Progress::start(title, Some(samples.len() as u64), Unit::Items("rows"));
-        let mut pairs = Vec::with_capacity(samples.len());
+        let mut answers = Vec::with_capacity(samples.len());
         for block in samples.chunks(EVALUATION_ROWS) {
             let packed = Arc::new(PackedBatch::new(block.iter().map(|sample| &*sample.tokens)));
             let pooled = self.model.encode(&packed, Mode::Evaluation)?;
-            let predicted = likeliest(&self.model.logits(&pooled, task)?)?;
-            pairs.extend(block.iter().map(|sample| sample.label).zip(predicted));
+            let mut rows = self.model.logits(&pooled, task)?.to_vec2::<f32>()?;
+            if let Some(scale) = &self.scales[task] {
+                rows.iter_mut().flatten().for_each(|logit| *logit = scale.restored(*logit));
+            }
+            answers.extend(rows);
             progress.advance(block.len() as u64);
         }
-        let data = &self.data[task];
-        Ok(EvaluationReport::from_pairs(&data.name, data.labels.names(), pairs))
+        Ok(answers)
     }
 
-    fn task_report(&self, task: usize, validation: EvaluationReport) -> Result<TaskReport, TrainingError> {
+    /// Makes the heads themselves answer in their numbers' units; the last thing that is done to them.
+    fn restore_scales(&mut self) -> Result<(), TrainingError> {
+        for (head, scale) in self.scales.iter_mut().enumerate() {
+            if let Some(Scale { mean, deviation }) = scale.take() {
+                self.model.rescale(head, deviation as f32, mean as f32)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn task_report(&self, task: usize, validation: HeadReport) -> Result<TaskReport, TrainingError> {
         let data = &self.data[task];
         Ok(TaskReport {
             name: data.name.clone(),
+            kind: data.kind,
             labels: data.labels.names().to_vec(),
             train_rows: data.train.len(),
             cleaning: data.cleaning,
@@ -221,8 +247,9 @@ impl<'a> Trainer<'a> {
 }
 
 fn tokenise(examples: &[Example], tokenizer: &TextTokenizer, base: &Path) -> Result<Vec<Sample>, TrainingError> {
-    let sample =
-        |example: &Example| Ok(Sample { tokens: tokens_of(&example.text, tokenizer, base)?, label: example.label });
+    let sample = |example: &Example| {
+        Ok(Sample { tokens: tokens_of(&example.text, tokenizer, base)?, target: example.target.clone() })
+    };
     examples.iter().map(sample).collect()
 }
 

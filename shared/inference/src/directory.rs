@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::error::InferenceError;
-use crate::heads::{self, Head};
+use crate::heads::{self, Head, TaskKind};
 use crate::onnx::{DataType, ModelProto, ValueInfoProto};
 use crate::tokenizer::TextTokenizer;
 
@@ -104,6 +104,7 @@ fn require(directory: &Path, file: &'static str, mend: &'static str) -> Result<P
 struct Config {
     id2label: Option<BTreeMap<String, Arc<str>>>,
     heads: Option<Vec<Head>>,
+    problem_type: Option<String>,
     max_position_embeddings: Option<usize>,
     vocab_size: Option<usize>,
     text_cleaning: Option<serde_json::Value>,
@@ -133,11 +134,23 @@ impl Config {
             return if labels.is_empty() {
                 Err(invalid("id2label is empty: a classifier has labels".into()))
             } else {
-                Ok([Head::new(DEFAULT_HEAD, labels)].into())
+                let kind = self.kind(labels.len()).map_err(invalid)?;
+                Ok([Head::new(DEFAULT_HEAD, labels).of_kind(kind)].into())
             };
         };
         if heads.is_empty() || heads.iter().any(|head| head.labels.is_empty()) {
             return Err(invalid("heads must name at least one head, each with labels".into()));
+        }
+        if let [head] = &heads[..]
+            && self.problem_type.is_some()
+            && self.kind(labels.len()).map_err(invalid)? != head.kind
+        {
+            return Err(invalid(format!(
+                "problem_type must be {:?}, as head {:?} is {}",
+                head.kind.problem_type(),
+                head.name,
+                head.kind
+            )));
         }
         let of_heads: Vec<(&str, &str)> =
             heads.iter().flat_map(|head| head.labels.iter().map(|label| (&*head.name, &**label))).collect();
@@ -152,6 +165,17 @@ impl Config {
             )));
         }
         Ok(heads.clone().into())
+    }
+
+    /// What a model of one head answers, as Transformers understands it: one label without a kind is a number.
+    fn kind(&self, labels: usize) -> Result<TaskKind, String> {
+        let Some(name) = &self.problem_type else {
+            return Ok(if labels == 1 { TaskKind::Regression } else { TaskKind::SingleLabel });
+        };
+        TaskKind::of_problem_type(name).ok_or_else(|| {
+            let known = TaskKind::ALL.map(TaskKind::problem_type).join(", ");
+            format!("problem_type {name:?} is none of {known}")
+        })
     }
 }
 

@@ -1,8 +1,61 @@
-//! What a model classifies: one head for each question, such as sentiment or topic.
+//! What a model answers: one head for each question, such as sentiment or topic.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+/// What an answer is, and so how a head's logits become one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskKind {
+    /// One of the labels: their softmax.
+    #[default]
+    SingleLabel,
+    /// Any number of the labels, none among them: each one's sigmoid.
+    MultiLabel,
+    /// A number: the logit itself.
+    Regression,
+}
+
+impl TaskKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::SingleLabel, Self::MultiLabel, Self::Regression];
+
+    /// The name that files have for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SingleLabel => "single-label",
+            Self::MultiLabel => "multi-label",
+            Self::Regression => "regression",
+        }
+    }
+
+    /// What Transformers calls it, in `problem_type` of `config.json`.
+    pub const fn problem_type(self) -> &'static str {
+        match self {
+            Self::SingleLabel => "single_label_classification",
+            Self::MultiLabel => "multi_label_classification",
+            Self::Regression => "regression",
+        }
+    }
+
+    /// The kind that Transformers calls so.
+    pub fn of_problem_type(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.problem_type() == name)
+    }
+
+    /// Whether it is the kind of a head that names none.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for TaskKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 /// One question that a model answers, with the labels it chooses from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -10,14 +63,22 @@ use serde::{Deserialize, Serialize};
 pub struct Head {
     /// The question: `sentiment`, `topic`.
     pub name: Arc<str>,
-    /// The answers, in the order of the probabilities.
+    /// What an answer is.
+    #[serde(default, skip_serializing_if = "TaskKind::is_default")]
+    pub kind: TaskKind,
+    /// The answers, in the order of the probabilities; a number's name where it is a regression.
     pub labels: Vec<Arc<str>>,
 }
 
 impl Head {
-    /// A head of these labels.
+    /// A head of these labels, one of which is the answer.
     pub fn new<L: Into<Arc<str>>>(name: impl Into<Arc<str>>, labels: impl IntoIterator<Item = L>) -> Self {
-        Self { name: name.into(), labels: labels.into_iter().map(Into::into).collect() }
+        Self { name: name.into(), kind: TaskKind::default(), labels: labels.into_iter().map(Into::into).collect() }
+    }
+
+    /// The same head with answers of another kind.
+    pub fn of_kind(self, kind: TaskKind) -> Self {
+        Self { kind, ..self }
     }
 
     /// Where a label stands among the probabilities.

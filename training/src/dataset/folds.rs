@@ -12,7 +12,7 @@ use super::preparation::{Prepared, prepare};
 use super::split::{Side, Taken};
 use super::{Cleaning, LabelSet, Row, TaskData, key};
 use crate::error::TrainingError;
-use crate::run::{SplitBy, Task};
+use crate::run::{SplitBy, Task, TaskKind};
 
 /// The tasks' rows in folds. Each label has the same share of every fold; where a task is split by group, its groups stay
 /// together instead.
@@ -47,11 +47,16 @@ impl Folds {
     ///
     /// # Errors
     ///
-    /// What [`TaskData::load`] refuses, fewer than two folds, a label with fewer rows than folds, a task that is split by time,
+    /// What [`TaskData::load`] refuses, fewer than two folds, a task that is not single-label, a label with fewer rows than folds, a task that is split by time,
     /// and folds that leave a task nothing to be tested on or a label nothing to be learned from.
     pub fn load(tasks: &[Task], count: usize, seed: u64) -> Result<Self, TrainingError> {
         if count < 2 {
             return Err(ConfigurationError::invalid("folds", "must be at least 2").into());
+        }
+        if let Some(other) = tasks.iter().position(|task| task.kind != TaskKind::SingleLabel) {
+            let message =
+                "only single-label tasks can be cross-validated; train this one, with a test side, to measure it";
+            return Err(ConfigurationError::invalid(format!("tasks[{other}].kind"), message).into());
         }
         let mut dealt = Dealt::default();
         let deal = |(task, prepared)| FoldedTask::deal(task, prepared, count, seed, &mut dealt);
@@ -154,6 +159,7 @@ impl FoldedTask {
         let rows = self.prepared.rows.iter().zip(&self.folds);
         let rest = rows.filter(|(_, own)| **own != fold).map(|(row, _)| row.clone());
         let prepared = Prepared {
+            kind: self.prepared.kind,
             labels: self.prepared.labels.clone(),
             rows: rest.collect(),
             validation: self.prepared.validation.clone(),

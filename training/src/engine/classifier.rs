@@ -139,6 +139,14 @@ impl Classifier {
         }
     }
 
+    /// Makes a head answer `factor` times what it answered, plus `offset`.
+    pub fn rescale(&self, head: usize, factor: f32, offset: f32) -> candle_core::Result<()> {
+        let Some(head) = self.heads.get(head) else { candle_core::bail!("there is no head {head}") };
+        head.weight.value_mut().iter_mut().for_each(|weight| *weight *= factor);
+        head.bias.value_mut().iter_mut().for_each(|bias| *bias = *bias * factor + offset);
+        Ok(())
+    }
+
     /// A copy of all weights.
     pub fn snapshot(&self) -> Vec<Vec<f32>> {
         self.parameters().iter().map(|parameter| parameter.value().clone()).collect()

@@ -60,11 +60,12 @@ impl Companions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Target;
     use crate::trainer::groups::Row;
     use crate::trainer::lessons::Taught;
 
     fn group(rows: usize, share: Option<f64>) -> Group {
-        let row = || Row { tokens: Box::new([1]), labels: vec![0], taught: Taught::default() };
+        let row = || Row { tokens: Box::new([1]), targets: vec![Target::Label(0)], taught: Taught::default() };
         Group { tasks: vec![0], share, rows: (0..rows).map(|_| row()).collect() }
     }
 

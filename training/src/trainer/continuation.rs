@@ -10,12 +10,12 @@ use super::groups::{Group, Row};
 use super::lessons::Taught;
 use super::tokens_of;
 use crate::continual::Continual;
-use crate::dataset::{Cleaning, LabelNames, TaskData, read_apart};
+use crate::dataset::{Cleaning, LabelNames, Target, TaskData, read_apart};
 use crate::engine::{Classifier, Consolidation, CrossEntropy, Mode, Objective, PackedBatch, Weights};
 use crate::error::TrainingError;
 use crate::fine_tuned::FineTuned;
 use crate::random::Random;
-use crate::run::TrainingRun;
+use crate::run::{TaskKind, TrainingRun};
 
 /// Gives the run's heads the weights of the base's heads of the same names, label by label.
 pub(super) fn carry_heads_over(
@@ -62,8 +62,8 @@ pub(super) fn old_rows(
         return Err(TrainingError::NoTextsLeft { files, hard_above: None });
     }
     let row = |row: &crate::dataset::Row| {
-        let labels = vec![data[at].labels.index_of(row)?];
-        Ok(Row { tokens: tokens_of(&row.text, tokenizer, base)?, labels, taught: Taught::default() })
+        let targets = vec![Target::Label(data[at].labels.index_of(row)?)];
+        Ok(Row { tokens: tokens_of(&row.text, tokenizer, base)?, targets, taught: Taught::default() })
     };
     let rows = rows.iter().map(row).collect::<Result<_, TrainingError>>()?;
     Ok(Some(Group { tasks: vec![at], share: Some(*replay), rows }))
@@ -86,7 +86,8 @@ pub(super) fn consolidate(
     random.shuffle(&mut order);
     order.truncate(*ewc_rows);
     let progress = Progress::start("weighing old weights", Some(order.len() as u64), Unit::Items("rows"));
-    let plain = Objective { label_smoothing: 0.0, r_drop: 0.0, loss: Box::new(CrossEntropy) };
+    let kind = TaskKind::SingleLabel;
+    let plain = Objective { kind, label_smoothing: 0.0, r_drop: 0.0, loss: Box::new(CrossEntropy) };
     let parameters = model.parameters();
     let mut consolidation = Consolidation::new(&parameters, *ewc);
     for row in order {
@@ -94,8 +95,8 @@ pub(super) fn consolidate(
         let pooled = model.encode(&packed, Mode::Training { seed: run.seed, step: 0, dropout: 0.0 })?;
         let logits = model.logits(&pooled, old.tasks[0])?;
         let logits_of_row: Vec<f32> = logits.flatten_all()?.to_vec1()?;
-        let label = draw(&logits_of_row, &mut random);
-        plain.loss(&logits, &plain.wanted(&[label], logits_of_row.len())?)?.backward()?;
+        let label = Target::Label(draw(&logits_of_row, &mut random));
+        plain.loss(&logits, &plain.wanted(&[&label], logits_of_row.len())?)?.backward()?;
         consolidation.observe(&parameters);
         progress.advance(1);
     }

@@ -6,8 +6,9 @@ use std::path::Path;
 use inference::TextTokenizer;
 
 use super::lessons::{Lessons, Taught};
+use super::scale::Scale;
 use super::tokens_of;
-use crate::dataset::{TaskData, key};
+use crate::dataset::{Target, TaskData, key};
 use crate::error::TrainingError;
 
 /// Rows that the same tasks label.
@@ -20,39 +21,41 @@ pub(super) struct Group {
     pub(super) rows: Vec<Row>,
 }
 
-/// A tokenised text with one label for each task of its group.
+/// A tokenised text with one target for each task of its group.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) tokens: Box<[u32]>,
-    pub(super) labels: Vec<usize>,
+    pub(super) targets: Vec<Target>,
     /// What teachers say of it.
     pub(super) taught: Taught,
 }
 
-/// The training sides of all tasks.
+/// The training sides of all tasks, with numbers as they are learned.
 pub(super) fn of(
     data: &[TaskData],
+    scales: &[Option<Scale>],
     tokenizer: &TextTokenizer,
     base: &Path,
     lessons: &mut Lessons,
 ) -> Result<Vec<Group>, TrainingError> {
     let mut places: HashMap<String, usize> = HashMap::new();
-    let mut texts: Vec<(&str, BTreeMap<usize, usize>)> = Vec::new();
-    for (task, data) in data.iter().enumerate() {
+    let mut texts: Vec<(&str, BTreeMap<usize, Target>)> = Vec::new();
+    for (task, (data, scale)) in data.iter().zip(scales).enumerate() {
         for example in &data.train {
             let place = *places.entry(key(&example.text)).or_insert(texts.len());
             if place == texts.len() {
                 texts.push((&example.text, BTreeMap::new()));
             }
-            texts[place].1.insert(task, example.label);
+            let target = &example.target;
+            texts[place].1.insert(task, scale.as_ref().map_or_else(|| target.clone(), |scale| scale.learned(target)));
         }
     }
     let mut groups: BTreeMap<Vec<usize>, Vec<Row>> = BTreeMap::new();
-    for (text, labels) in texts {
+    for (text, targets) in texts {
         let tokens = tokens_of(text, tokenizer, base)?;
-        let (tasks, labels): (Vec<usize>, _) = labels.into_iter().unzip();
+        let (tasks, targets): (Vec<usize>, _) = targets.into_iter().unzip();
         let taught = lessons.take(text, &tasks);
-        groups.entry(tasks).or_default().push(Row { tokens, labels, taught });
+        groups.entry(tasks).or_default().push(Row { tokens, targets, taught });
     }
     Ok(groups.into_iter().map(|(tasks, rows)| Group { tasks, share: None, rows }).collect())
 }

@@ -9,7 +9,7 @@ use inference::TextTokenizer;
 
 use super::groups::{Group, Row};
 use super::{Trainer, tokens_of};
-use crate::dataset::{Cleaning, TaskData, key, read_unlabelled};
+use crate::dataset::{Cleaning, Target, TaskData, key, read_unlabelled};
 use crate::distillation::{Answer, Answers, Distillation, Ensemble, Lecture, Said, Speaker, Unlabelled, add};
 use crate::error::TrainingError;
 use crate::random::Random;
@@ -38,7 +38,7 @@ pub(super) struct Taught {
 struct Unnamed {
     text: String,
     /// The likeliest label for each task, which is learned where there is no lesson.
-    labels: Vec<usize>,
+    targets: Vec<Target>,
     taught: Taught,
 }
 
@@ -104,8 +104,8 @@ impl Lessons {
     /// The unlabelled texts as rows that go along with each step.
     pub(super) fn groups(self, tokenizer: &TextTokenizer, base: &Path) -> Result<Vec<Group>, TrainingError> {
         let all: usize = self.of_texts.values().map(Vec::len).sum();
-        let row = |Unnamed { text, labels, taught }: Unnamed| {
-            Ok(Row { tokens: tokens_of(&text, tokenizer, base)?, labels, taught })
+        let row = |Unnamed { text, targets, taught }: Unnamed| {
+            Ok(Row { tokens: tokens_of(&text, tokenizer, base)?, targets, taught })
         };
         let group = |(tasks, texts): (Vec<usize>, Vec<Unnamed>)| {
             let share = Some(self.share * texts.len() as f64 / all as f64);
@@ -117,7 +117,7 @@ impl Lessons {
     /// A text is learned for the tasks whose teachers are sure enough of it.
     fn add_text(&mut self, text: String, answers: Answers, distillation: &Distillation) {
         let hard_above = distillation.unlabelled.as_ref().and_then(|unlabelled| unlabelled.hard_above);
-        let (mut tasks, mut labels, mut lessons) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut tasks, mut targets, mut lessons) = (Vec::new(), Vec::new(), Vec::new());
         for (task, answer) in answers.tasks.iter().enumerate() {
             let probabilities = answer.probabilities(1.0);
             let likeliest = (0..probabilities.len()).max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b]));
@@ -126,7 +126,7 @@ impl Lessons {
                 continue;
             }
             tasks.push(task);
-            labels.push(label);
+            targets.push(Target::Label(label));
             lessons.push(match hard_above {
                 Some(_) => None,
                 None => Lesson::of(answer, 1.0, distillation.temperature),
@@ -134,7 +134,7 @@ impl Lessons {
         }
         if !tasks.is_empty() {
             let taught = Taught { lessons, states: answers.states };
-            self.of_texts.entry(tasks).or_default().push(Unnamed { text, labels, taught });
+            self.of_texts.entry(tasks).or_default().push(Unnamed { text, targets, taught });
         }
     }
 

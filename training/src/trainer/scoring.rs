@@ -1,14 +1,13 @@
 //! A model that is trained to be asked and then forgotten: what cross-validation and a search need.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
+use super::Trainer;
 use super::checkpoint::{self, Checkpoints, Keeper};
-use super::{EVALUATION_ROWS, Trainer};
 use crate::dataset::{self, TaskData};
-use crate::engine::{Mode, PackedBatch};
 use crate::error::TrainingError;
+use crate::metrics::HeadReport;
 use crate::run::TrainingRun;
 
 /// Probabilities are rounded to so many parts: files stay small, and what is read from them is what was written.
@@ -36,18 +35,13 @@ pub(crate) fn train_and_validate(
     let identity = checkpoint::identity(run, base, &dataset::digest(data))?;
     let keeper = Keeper::new(checkpoints, identity, Instant::now());
     let history = Trainer::new(run, base, data)?.fit(Some(keeper))?;
-    Ok(history.validation.iter().map(|report| report.macro_f1).collect())
+    Ok(history.validation.iter().map(HeadReport::score).collect())
 }
 
 impl Trainer<'_> {
     fn probabilities(&self, task: usize) -> Result<Vec<Vec<f64>>, TrainingError> {
-        let mut all = Vec::with_capacity(self.samples[task].test.len());
-        for block in self.samples[task].test.chunks(EVALUATION_ROWS) {
-            let packed = Arc::new(PackedBatch::new(block.iter().map(|sample| &*sample.tokens)));
-            let pooled = self.model.encode(&packed, Mode::Evaluation)?;
-            all.extend(self.model.logits(&pooled, task)?.to_vec2::<f32>()?.iter().map(|logits| softmax(logits)));
-        }
-        Ok(all)
+        let answers = self.answers(task, &self.samples[task].test)?;
+        Ok(answers.iter().map(|logits| softmax(logits)).collect())
     }
 }
 

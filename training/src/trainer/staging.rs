@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
+use inference::Head;
 use serde_json::{Map, Value, json};
 
 use crate::directory::{read_json, write_json};
 use crate::engine::{Classifier, EncoderConfig};
 use crate::error::TrainingError;
+use crate::metrics::HeadReport;
 use crate::plots;
-use crate::report::{TaskReport, TrainingReport};
+use crate::report::TrainingReport;
 
 pub(super) fn write(
     staging: &Path,
@@ -33,15 +35,16 @@ pub(super) fn write(
     write_json(&path, &report.map_err(|source| TrainingError::Unwritable { path: path.clone(), source })?)
 }
 
-/// `training.svg`, and each task's `confusion-TASK.svg` on its test side. A plot that cannot be drawn does not cost the model.
+/// `training.svg`, and the `confusion-TASK.svg` of each single-label task on its test side. A plot that cannot be drawn does not cost the model.
 fn write_plots(staging: &Path, report: &TrainingReport) -> Result<(), TrainingError> {
-    let of_task = |task: &TaskReport| {
+    let confusions = report.tasks.iter().filter_map(|task| {
+        let HeadReport::SingleLabel(test) = &task.test else { return None };
         let name = task.name.replace(|c: char| !c.is_alphanumeric(), "-");
-        let title = format!("{}: {}, {} test rows", report.name, task.name, task.test.rows);
-        (format!("confusion-{name}.svg"), plots::confusion(&title, &task.test))
-    };
+        let title = format!("{}: {}, {} test rows", report.name, task.name, test.rows);
+        Some((format!("confusion-{name}.svg"), plots::confusion(&title, test)))
+    });
     let training = ("training.svg".to_owned(), plots::epochs(&report.name, &report.epochs));
-    for (name, plot) in std::iter::once(training).chain(report.tasks.iter().map(of_task)) {
+    for (name, plot) in std::iter::once(training).chain(confusions) {
         let path = staging.join(name);
         match plot {
             Ok(svg) => std::fs::write(&path, svg).map_err(|source| TrainingError::Unwritable { path, source })?,
@@ -51,7 +54,7 @@ fn write_plots(staging: &Path, report: &TrainingReport) -> Result<(), TrainingEr
     Ok(())
 }
 
-/// The base's `config.json` with our heads: `heads` names them, `id2label` is all their labels in order.
+/// The base's `config.json` with our heads: `heads` names them and their kinds, `id2label` is all their labels in order.
 fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, Value> {
     let labels: Vec<String> = report.tasks.iter().flat_map(|task| task.labels.clone()).collect();
     // Transformers wants the labels of one model to differ; heads may share names such as "other".
@@ -64,10 +67,17 @@ fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, 
         id2label.insert(id.to_string(), json!(label));
         label2id.insert(label, json!(id));
     }
-    let heads: Vec<Value> =
-        report.tasks.iter().map(|task| json!({ "name": task.name, "labels": task.labels })).collect();
+    let heads: Vec<Head> = report
+        .tasks
+        .iter()
+        .map(|task| Head::new(&*task.name, task.labels.iter().map(|label| &**label)).of_kind(task.kind))
+        .collect();
     let mut model = config.raw.clone();
     model.remove("torch_dtype");
+    model.remove("problem_type");
+    if let [task] = &report.tasks[..] {
+        model.insert("problem_type".to_owned(), json!(task.kind.problem_type()));
+    }
     // What an older file leaves to its reader's defaults is written out.
     model.insert("hidden_act".to_owned(), json!(config.hidden_act));
     model.insert("layer_norm_eps".to_owned(), json!(config.layer_norm_eps));
@@ -76,7 +86,7 @@ fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, 
     model.insert("architectures".to_owned(), json!(["BertForSequenceClassification"]));
     model.insert("id2label".to_owned(), Value::Object(id2label));
     model.insert("label2id".to_owned(), Value::Object(label2id));
-    model.insert("heads".to_owned(), Value::Array(heads));
+    model.insert("heads".to_owned(), json!(heads));
     model.insert("dtype".to_owned(), json!("float32"));
     if let Some(adapter) = report.hyperparameters.adapter.as_ref().filter(|adapter| !adapter.is_merged()) {
         model.insert("adapter".to_owned(), json!(adapter));

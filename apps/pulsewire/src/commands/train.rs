@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use clap::Args;
 use registry::Alias;
-use training::{CleaningRules, Hyperparameters, LossKind, Pace, Split, Task, TrainingRun};
+use training::{CleaningRules, Hyperparameters, LossKind, Pace, Split, Task, TaskKind, TrainingRun};
 
 use crate::cli::Global;
 use crate::exit::UsageError;
 use crate::labelled::LabelledArguments;
 use crate::publication::{Publication, PublicationOptions, train_and_publish};
-use crate::settings::RegistryArguments;
+use crate::settings::{RegistryArguments, serde_name};
 use crate::terminal::{print_json, print_line, table};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
   pulsewire train --model news --data headlines.csv --text headline --label sentiment
   pulsewire train --model news --data Sentences_50Agree.txt --format separated --encoding latin-1 --head sentiment
+  pulsewire train --model news --data tagged.csv --label tags --kind multi-label --label-separator \";\"
   pulsewire train --run finance.toml --seed 2        several heads on one encoder; the file says which
 
 The rows are cleaned and split into 70 % training, 15 % validation, 15 % test. The model is published only if
@@ -35,6 +36,14 @@ A run's file:
   data = [{ path = \"headlines.csv\", text = \"headline\", label = \"sentiment\" }]
   split = { by = \"time\", column = \"published\", test = 0.2 }     or by stratified (default), digest, group
   cleaning = { html = true, urls = \"replace\" }                      see `pulsewire data clean --help`
+  [[tasks]]
+  name = \"tags\"                                                  any number of labels a row
+  kind = \"multi-label\"
+  data = [{ path = \"tagged.csv\", label = \"tags\", label_separator = \";\" }]
+  [[tasks]]
+  name = \"price\"                                                 a number a row, answered in its own unit
+  kind = \"regression\"
+  data = [{ path = \"priced.csv\", label = \"price\" }]
   [hyperparameters]
   epochs = 4
   [distillation]                                             learn from other models, and from texts without labels
@@ -73,11 +82,14 @@ pub(crate) struct TrainCommand {
 #[derive(Debug, Args)]
 pub(crate) struct RecipeArguments {
     /// A run's file (TOML), for several heads and for every setting
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "test", "head", "base"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "test", "head", "kind", "base"])]
     run: Option<PathBuf>,
     /// The head's name [default: the label's column]
     #[arg(long, value_name = "NAME")]
     head: Option<String>,
+    /// What a label is: single-label, multi-label (several, with --label-separator between them) or regression (a number)
+    #[arg(long, value_name = "KIND", default_value = "single-label", value_parser = serde_name::<TaskKind>)]
+    kind: TaskKind,
     /// Labelled file to test on, in place of a share of --data
     #[arg(long, value_name = "FILE")]
     test: Vec<PathBuf>,
@@ -146,6 +158,7 @@ impl RecipeArguments {
         }
         let task = Task {
             name: self.head.clone().or_else(|| self.labelled.label.clone()).unwrap_or_else(|| "label".to_owned()),
+            kind: self.kind,
             data: self.labelled.sources(),
             validation: Vec::new(),
             test: self.labelled.of(&self.test),
@@ -232,6 +245,12 @@ mod tests {
     }
 
     #[test]
+    fn flags_name_the_kind_of_one_task() {
+        let run = run_of(&["--data", "a.csv", "--kind", "multi-label", "--label-separator", ";"]);
+        assert_eq!((run.tasks[0].kind, run.tasks[0].data[0].label_separator), (TaskKind::MultiLabel, Some(';')));
+    }
+
+    #[test]
     fn flags_win_over_a_runs_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run.toml");
@@ -246,6 +265,8 @@ mod tests {
         let parse = |arguments: &[&str]| Wrapper::try_parse_from(["train"].iter().chain(arguments));
         assert!(parse(&[]).is_err());
         assert!(parse(&["--run", "a.toml", "--data", "b.csv"]).is_err());
+        assert!(parse(&["--run", "a.toml", "--kind", "regression"]).is_err());
+        assert!(parse(&["--model", "a", "--data", "b.csv", "--kind", "ranking"]).is_err());
         assert!(parse(&["--model", "a", "--data", "b.csv", "--format", "xml"]).is_err());
         assert!(parse(&["--model", "a"]).unwrap().command.recipe.training_run(None).is_err());
     }

@@ -19,14 +19,13 @@ pub struct Distilled {
 }
 
 impl Loss for Distilled {
-    fn mean(&self, log_probabilities: &Tensor, wanted: &Tensor) -> Result<Tensor> {
-        let labels = log_probabilities.dim(1)?;
+    fn mean(&self, logits: &Tensor, wanted: &Tensor) -> Result<Tensor> {
+        let labels = logits.dim(1)?;
         if wanted.dim(1)? == labels {
-            return self.labels.mean(log_probabilities, wanted);
+            return self.labels.mean(logits, wanted);
         }
-        let own = self.labels.mean(log_probabilities, &wanted.narrow(1, 0, labels)?)?;
-        // Logarithms of probabilities are logits, too.
-        let softened = log_softmax(&(log_probabilities / self.temperature)?)?;
+        let own = self.labels.mean(logits, &wanted.narrow(1, 0, labels)?)?;
+        let softened = log_softmax(&(logits / self.temperature)?)?;
         let taught = mean(&softened.mul(&wanted.narrow(1, labels, labels)?)?)?;
         own + (taught * self.temperature.powi(2))?
     }
@@ -42,7 +41,7 @@ mod tests {
     fn loss(temperature: f64, logits: &Tensor, wanted: [f32; 4]) -> Tensor {
         let wanted = Tensor::new(&[wanted], &Device::Cpu).unwrap();
         let distilled = Distilled { labels: Box::new(CrossEntropy), temperature };
-        distilled.mean(&log_softmax(logits).unwrap(), &wanted).unwrap()
+        distilled.mean(logits, &wanted).unwrap()
     }
 
     #[test]
@@ -59,7 +58,7 @@ mod tests {
         assert!((value(1.0, [0.0, 0.0, 0.75, 0.25]) - plain).abs() < 1e-6);
         let alone = Distilled { labels: Box::new(CrossEntropy), temperature: 9.0 };
         let wanted = Tensor::new(&[[0.75f32, 0.25]], &Device::Cpu).unwrap();
-        let alone = alone.mean(&log_softmax(&logits).unwrap(), &wanted).unwrap().to_scalar::<f32>().unwrap();
+        let alone = alone.mean(&logits, &wanted).unwrap().to_scalar::<f32>().unwrap();
         assert!((alone - plain).abs() < 1e-6, "a row without a teacher has its label's loss");
     }
 

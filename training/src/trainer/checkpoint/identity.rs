@@ -16,6 +16,7 @@ const SETTINGS: &str = "the settings";
 /// All that decides what a run computes, as JSON: settings, and digests of its data, its base encoder and its teachers.
 pub(crate) fn identity(run: &TrainingRun, base: &Path, data_digest: &str) -> Result<String, TrainingError> {
     let tasks: Vec<&str> = run.tasks.iter().map(|task| task.name.as_str()).collect();
+    let kinds: Vec<_> = run.tasks.iter().map(|task| task.kind).collect();
     let losses: Vec<_> = run.tasks.iter().map(|task| &task.loss).collect();
     let distillation = run.distillation.as_ref().map(Distillation::by_content).transpose()?;
     let continual = run.continual.as_ref().map(Continual::by_content).transpose()?;
@@ -24,6 +25,7 @@ pub(crate) fn identity(run: &TrainingRun, base: &Path, data_digest: &str) -> Res
         "name": run.name,
         "seed": run.seed,
         "tasks": tasks,
+        "kinds": kinds,
         "losses": losses,
         "hyperparameters": run.hyperparameters,
         "the data": data_digest,

@@ -1,7 +1,8 @@
 use super::*;
 
 fn row(lesson: Option<Lesson>) -> Row {
-    Row { tokens: Box::new([1]), labels: vec![0], taught: Taught { lessons: vec![lesson], states: Vec::new() } }
+    let taught = Taught { lessons: vec![lesson], states: Vec::new() };
+    Row { tokens: Box::new([1]), targets: vec![Target::Label(0)], taught }
 }
 
 #[test]
@@ -32,10 +33,11 @@ fn texts_are_learned_for_the_tasks_that_teachers_are_sure_of() {
     lessons.add_text("hard".to_owned(), answers(), &with(Some(0.79)));
     lessons.add_text("too hard".to_owned(), answers(), &with(Some(0.81)));
     let soft = &lessons.of_texts[&vec![0, 2]][0];
-    assert_eq!((soft.text.as_str(), &soft.labels[..]), ("soft", &[0, 1][..]));
+    assert_eq!((soft.text.as_str(), &soft.targets[..]), ("soft", &[0, 1].map(Target::Label)[..]));
     assert_eq!(soft.taught.lessons[0], Lesson::of(&sure, 1.0, 2.0));
     let hard = &lessons.of_texts[&vec![0]][0];
-    assert_eq!((hard.text.as_str(), &hard.labels[..], &hard.taught.lessons[..]), ("hard", &[0][..], &[None][..]));
+    let label = [Target::Label(0)];
+    assert_eq!((hard.text.as_str(), &hard.targets[..], &hard.taught.lessons[..]), ("hard", &label[..], &[None][..]));
     assert_eq!((lessons.of_texts.len(), lessons.width()), (2, 1));
     assert!(Lesson::of(&Answer::default(), 1.0, 2.0).is_none());
 }

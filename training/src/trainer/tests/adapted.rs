@@ -36,7 +36,7 @@ fn every_kind_learns_and_is_served_as_it_was_trained() {
         // The base is random: where attention stays as it is, there is little to find in it.
         let (first, last) = (trained.report.epochs[0].loss, trained.report.epochs[19].loss);
         assert!(last < 0.96 * first, "{kind:?}: {first}, then {last}");
-        let learned = trained.report.tasks.iter().all(|task| task.test.accuracy > 0.85);
+        let learned = trained.report.tasks.iter().all(|task| task.test.score() > 0.85);
         assert!(learned || !kind.is_merged(), "{kind:?}: {}", trained.report);
         export(&trained.staging).unwrap();
         let sample: Vec<&str> = trained.sample.iter().map(String::as_str).collect();

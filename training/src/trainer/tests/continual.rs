@@ -35,10 +35,13 @@ fn heads_go_on_label_by_label() {
     let report = |run: &TrainingRun| train(run, &directory.path().join("staging")).unwrap().report.tasks.remove(0);
     let task = report(&going_on(&run, base.clone(), Continual::default()));
     assert_eq!(task.labels, ["cloud", "rain", "sun"]);
-    let known = &task.test.labels[1..];
-    assert!(known.iter().all(|label| label.recall > 0.9), "{}", task.test);
+    let recalls = |report: &HeadReport| match report {
+        HeadReport::SingleLabel(report) => report.labels.iter().skip(1).map(|label| label.recall).collect::<Vec<_>>(),
+        other => panic!("{other}"),
+    };
+    assert!(recalls(&task.test).iter().all(|recall| *recall > 0.9), "{}", task.test);
     let anew = report(&TrainingRun { base: Some(base), ..run });
-    assert!(anew.test.labels[1..].iter().any(|label| label.recall < 0.6), "{}", anew.test);
+    assert!(recalls(&anew.test).iter().any(|recall| *recall < 0.6), "{}", anew.test);
 }
 
 #[test]

@@ -1,0 +1,39 @@
+//! What a row's head should answer.
+
+/// The answer that a row was given, in its task's kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Target {
+    /// The index of the one label.
+    Label(usize),
+    /// The indices of all labels that it has, each once and in order.
+    Labels(Box<[usize]>),
+    /// The number.
+    Value(f64),
+}
+
+impl Target {
+    /// The indices of the labels that the row has.
+    pub fn labels(&self) -> &[usize] {
+        match self {
+            Self::Label(label) => std::slice::from_ref(label),
+            Self::Labels(labels) => labels,
+            Self::Value(_) => &[],
+        }
+    }
+
+    /// The index of the one label, where the kind has one.
+    pub fn label(&self) -> Option<usize> {
+        match self {
+            Self::Label(label) => Some(*label),
+            Self::Labels(_) | Self::Value(_) => None,
+        }
+    }
+
+    /// The number, where the kind has one.
+    pub fn value(&self) -> Option<f64> {
+        match self {
+            Self::Value(value) => Some(*value),
+            Self::Label(_) | Self::Labels(_) => None,
+        }
+    }
+}
