@@ -42,7 +42,7 @@ pub fn kind_of(heads: &[Head], name: Option<&str>) -> Result<TaskKind, TrainingE
         Some(other) => Err(TrainingError::OtherKind {
             head: other.name.to_string(),
             kind: other.kind,
-            message: format!("and head {:?} is {}; name the one to measure with --head", first.name, first.kind),
+            message: format!("{:?} before it is {}; name the one to measure with --head", first.name, first.kind),
         }),
     }
 }
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn one_of_several_heads_must_be_named() {
         let message = kind_of(model().heads(), None).unwrap_err().to_string();
-        assert!(message.contains("head \"price\" is regression: and head \"tags\" is multi-label"), "{message}");
+        assert!(message.contains("head \"price\" is regression: \"tags\" before it is multi-label"), "{message}");
         assert!(message.contains("--head"), "{message}");
         assert_eq!(kind_of(&model().heads()[..1], None).unwrap(), TaskKind::MultiLabel);
         assert!(matches!(kind_of(model().heads(), Some("tone")), Err(TrainingError::MissingHead { .. })));

@@ -6,7 +6,7 @@ use inference::{Head, ModelDirectory, TaskKind};
 use ndarray::{Array2, ArrayView1, s};
 use serde::{Deserialize, Serialize};
 
-use crate::export::parity::{logits_of_each_backend, max_abs_delta};
+use crate::export::parity::{logits_of_each_backend, max_abs_delta, sizes};
 use crate::export::{ExportError, Precision};
 
 /// How a compressed model's answers compare with those of the f32 model.
@@ -18,13 +18,13 @@ pub struct AgreementReport {
     pub least: f64,
     /// One for each back end that could run and head.
     pub heads: Vec<HeadAgreement>,
-    /// The largest difference of a logit from the f32 model's.
+    /// The largest difference of a logit from the f32 model's; that of a number is a share of the numbers' size.
     pub max_abs_delta: f32,
     /// How far the back ends are from each other; none if only one could run.
     pub between_backends: Option<Difference>,
 }
 
-/// How far the logits of two runs are apart.
+/// How far the logits of two runs are apart, numbers as shares of their size.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// The mean over texts and labels.
@@ -61,8 +61,12 @@ pub fn check_agreement(
         return Err(ExportError::FewTexts { found: 0, needed: 1 });
     }
     let (full, compressed) = (ModelDirectory::open(full)?, ModelDirectory::open(compressed)?);
-    let expected = logits_of_each_backend(&full, texts)?;
-    let found = logits_of_each_backend(&compressed, texts)?;
+    let mut expected = logits_of_each_backend(&full, texts)?;
+    let mut found = logits_of_each_backend(&compressed, texts)?;
+    // By its own size no answer becomes another; differences of numbers become comparable with those of logits.
+    if let Some(sizes) = expected.first().map(|(_, logits)| sizes(full.heads(), logits)) {
+        expected.iter_mut().chain(&mut found).for_each(|(_, logits)| *logits /= &sizes);
+    }
     let least = precision.least_agreement();
     let mut report =
         AgreementReport { texts: texts.len(), least, heads: Vec::new(), max_abs_delta: 0.0, between_backends: None };

@@ -84,7 +84,7 @@ pub(super) fn logits_of_each_backend(
 /// What a column's differences are measured by: one for logits of labels. Numbers are in a unit of their own, and f32 keeps but
 /// seven of their digits: they are measured by the distance of the largest from the smallest or, where they are all alike, by a
 /// hundredth of the largest.
-fn sizes(heads: &[Head], expected: &Array2<f32>) -> Array1<f32> {
+pub(super) fn sizes(heads: &[Head], expected: &Array2<f32>) -> Array1<f32> {
     let kinds = heads.iter().flat_map(|head| std::iter::repeat_n(head.kind, head.labels.len()));
     let size = |(kind, column): (TaskKind, ArrayView1<'_, f32>)| match kind {
         TaskKind::SingleLabel | TaskKind::MultiLabel => 1.0,

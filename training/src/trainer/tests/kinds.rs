@@ -4,6 +4,7 @@ use inference::backend::{self, BackendChoice, BackendConfig};
 use inference::{EncoderModel, InferenceError, Model as _, ModelDirectory};
 
 use super::*;
+use crate::export::{Form, Precision, check_agreement, compress};
 use crate::metrics::HeadReport;
 
 /// Texts whose tags are the words `up` and `rain`, where they stand in them, and whose warmth is 1000, 200 more with `up` in them
@@ -69,6 +70,14 @@ fn tasks_of_every_kind_learn_together_and_are_served_as_they_were_learned() {
     export(&trained.staging).unwrap();
     let sample: Vec<&str> = trained.sample.iter().map(String::as_str).collect();
     check_parity(&trained.staging, &|texts| trained.logits(texts).unwrap(), &sample).unwrap();
+    let small = directory.path().join("small");
+    std::fs::create_dir(&small).unwrap();
+    for file in ["config.json", "tokenizer.json"] {
+        std::fs::copy(trained.staging.join(file), small.join(file)).unwrap();
+    }
+    compress(&trained.staging, &small, &Form::Fp16).unwrap();
+    let agreement = check_agreement(&trained.staging, &small, Precision::Fp16, &sample).unwrap();
+    assert!(agreement.max_abs_delta < 0.1 && agreement.heads.iter().all(|head| head.share > 0.99), "{agreement:?}");
     let opened = ModelDirectory::open(&trained.staging).unwrap();
     let expected = trained.logits(&sample).unwrap();
     for choice in [BackendChoice::Ort, BackendChoice::Tract] {
