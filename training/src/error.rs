@@ -47,7 +47,7 @@ pub enum TrainingError {
         source: std::io::Error,
     },
     /// The file's name does not tell its format.
-    #[error("{}: the ending tells no format; set `format` to csv, tsv, ndjson, parquet or separated", path.display())]
+    #[error("{}: the ending tells no format; set `format` to csv, tsv, ndjson, parquet, separated or conll", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,

@@ -22,6 +22,7 @@ mod report;
 mod run;
 mod sink;
 pub mod source;
+mod tags;
 pub mod tensorboard;
 mod trainer;
 

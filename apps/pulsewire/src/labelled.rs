@@ -20,7 +20,7 @@ pub(crate) struct LabelledArguments {
     /// Column or key of the label [default: label]
     #[arg(long, value_name = "COLUMN")]
     pub(crate) label: Option<String>,
-    /// csv, tsv, ndjson, parquet or separated [default: by the file's ending]
+    /// csv, tsv, ndjson, parquet, separated or conll [default: by the file's ending]
     #[arg(long, value_name = "FORMAT", value_parser = serde_name::<Format>)]
     pub(crate) format: Option<Format>,
     /// utf-8 or latin-1

@@ -30,7 +30,7 @@ pub use engine::{Engine, EngineStatistics, ScoredBlock};
 pub use error::InferenceError;
 pub use heads::Head;
 pub use scores::Scores;
-pub use tokenizer::{TextTokenizer, Tokens};
+pub use tokenizer::{TextTokenizer, Tokens, WordTokens};
 
 /// A model that scores texts. It is owned by one thread; an [`Engine`] shares it.
 pub trait Model: Send {
