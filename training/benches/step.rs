@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use training::Hyperparameters;
+use training::dataset::Target;
 use training::engine::{Classifier, CrossEntropy, EncoderConfig, Mode, Objective, Optimizer, PackedBatch, Weights};
+use training::{Hyperparameters, TaskKind};
 
 const CONFIG: &str = r#"{"model_type": "bert", "hidden_size": 384, "intermediate_size": 1536, "num_attention_heads": 12,
     "num_hidden_layers": 6, "vocab_size": 30522, "max_position_embeddings": 512, "type_vocab_size": 2}"#;
@@ -54,8 +55,10 @@ fn weights(config: &EncoderConfig) -> anyhow::Result<Weights> {
 
 fn step(model: &Classifier, optimizer: &mut Optimizer, batch: &Arc<PackedBatch>, number: u64) -> anyhow::Result<f64> {
     let pooled = model.encode(batch, Mode::Training { seed: 1, step: number, dropout: 0.1 })?;
-    let targets: Vec<usize> = (0..batch.rows()).map(|row| row % 3).collect();
-    let objective = Objective { label_smoothing: 0.0, r_drop: 0.0, loss: Box::new(CrossEntropy) };
+    let targets: Vec<Target> = (0..batch.rows()).map(|row| Target::Label(row % 3)).collect();
+    let targets: Vec<&Target> = targets.iter().collect();
+    let kind = TaskKind::SingleLabel;
+    let objective = Objective { kind, label_smoothing: 0.0, r_drop: 0.0, loss: Box::new(CrossEntropy) };
     objective.loss(&model.logits(&pooled, 0)?, &objective.wanted(&targets, 3)?)?.backward()?;
     Ok(optimizer.step(&model.parameters(), 1e-5))
 }

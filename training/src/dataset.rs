@@ -11,28 +11,30 @@ mod pairing;
 mod preparation;
 mod rules;
 mod split;
+mod target;
 
 pub use clean::{CleanRequest, clean};
 pub use cleaning::{Cleaning, Row, key, plain, read_rows};
 pub use folds::{FoldedTask, Folds};
 pub use labels::{LabelNames, LabelSet};
 pub use rules::{CleaningRules, Treatment, UnicodeForm};
+pub use target::Target;
 
 use crate::error::TrainingError;
-use crate::run::Task;
+use crate::run::{Task, TaskKind};
 use preparation::Prepared;
 use split::{Shares, Splitting, Taken};
 
 /// The least distinct rows of a label: one to validate, one to test and five to learn from.
 pub const MINIMUM_ROWS: usize = 7;
 
-/// A text and the index of its label.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A text and what its head should answer.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Example {
     /// The cleaned text.
     pub text: String,
-    /// Its label's index in [`TaskData::labels`].
-    pub label: usize,
+    /// In it labels are indices into [`TaskData::labels`].
+    pub target: Target,
 }
 
 /// One task's data, cleaned and split. No text stands on two sides.
@@ -40,6 +42,8 @@ pub struct Example {
 pub struct TaskData {
     /// The task's, and so the head's, name.
     pub name: String,
+    /// What an answer is.
+    pub kind: TaskKind,
     /// The labels, in the order of the head's outputs.
     pub labels: LabelSet,
     /// What is learned from.
@@ -68,19 +72,21 @@ impl TaskData {
 
     fn split(task: &Task, prepared: Prepared, seed: u64, taken: &mut Taken) -> Result<Self, TrainingError> {
         let examples = prepared.examples(&prepared.rows)?;
-        let label_of_rows: Vec<usize> = examples.iter().map(|example| example.label).collect();
+        let targets: Vec<Target> = examples.iter().map(|example| example.target.clone()).collect();
         let shares = Shares {
             validation: if prepared.validation.is_empty() { task.split.validation } else { 0.0 },
             test: if prepared.test.is_empty() { task.split.test } else { 0.0 },
         };
-        let (by, rows, labels) = (&task.split.by, &prepared.rows, &label_of_rows);
-        let sides = Splitting { task: &task.name, by, rows, labels, shares, seed }.split(&prepared.labels, taken)?;
+        let (by, rows) = (&task.split.by, &prepared.rows);
+        let sides =
+            Splitting { task: &task.name, by, rows, targets: &targets, shares, seed }.split(&prepared.labels, taken)?;
         let side = |rows: &[usize]| rows.iter().map(|row| examples[*row].clone()).collect::<Vec<_>>();
         let of_file = |file: &[Row], rows: &[usize]| {
             if file.is_empty() { Ok(side(rows)) } else { prepared.examples(file) }
         };
         let mut data = Self {
             name: task.name.clone(),
+            kind: task.kind,
             train: side(&sides.train),
             validation: of_file(&prepared.validation, &sides.validation)?,
             test: of_file(&prepared.test, &sides.test)?,
@@ -97,7 +103,7 @@ impl TaskData {
         let mut content = String::new();
         for (side, rows) in [("train", &self.train), ("validation", &self.validation), ("test", &self.test)] {
             for row in rows {
-                content.push_str(&format!("{side}\t{}\t{}\n", self.labels.names()[row.label], row.text));
+                content.push_str(&format!("{side}\t{}\t{}\n", self.labels.written(&row.target), row.text));
             }
         }
         foundation::digest::sha256(content.as_bytes())

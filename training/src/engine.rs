@@ -34,7 +34,7 @@ pub use checkpoint::{EncoderConfig, Weights};
 pub use classifier::Classifier;
 pub use encoder::{Encoder, Mode, Tokens};
 pub use freeze::{Freeze, Frozen};
-pub use loss::{ClassBalanced, CrossEntropy, Focal, Loss, LossKind, Objective, Weighted, likeliest};
+pub use loss::{ClassBalanced, CrossEntropy, Focal, Loss, LossKind, Objective, Weighted};
 pub use masked::{Guess, MaskedLanguageModel};
 pub use optimizer::{Optimizer, OptimizerKind, OptimizerState};
 pub use packing::PackedBatch;

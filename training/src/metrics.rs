@@ -1,12 +1,14 @@
-//! How well a head tells its labels apart.
+//! How good a head's answers are.
 
 mod confusion;
+mod head_report;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use confusion::Confusion;
+pub use head_report::HeadReport;
 
 /// A head's measured quality on labelled rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -24,7 +24,7 @@ const NAMES: u32 = 130;
 #[error("cannot draw the plot: {0}")]
 pub struct PlotError(String);
 
-/// The training loss of each epoch (left axis, from 0) and the mean validation macro F1 (right axis, 0 to 1).
+/// The training loss of each epoch (left axis, from 0) and the mean validation score (right axis, 0 to 1).
 pub fn epochs(title: &str, epochs: &[EpochReport]) -> Result<String, PlotError> {
     let mut svg = String::new();
     draw(SVGBackend::with_string(&mut svg, SIZE).into_drawing_area(), |area| {
@@ -44,9 +44,10 @@ pub fn epochs(title: &str, epochs: &[EpochReport]) -> Result<String, PlotError> 
             .light_line_style(WHITE)
             .label_style(SMALL)
             .x_desc("epoch")
+            .x_label_formatter(&whole)
             .y_desc("training loss")
             .draw()?;
-        chart.configure_secondary_axes().label_style(SMALL).y_desc("validation macro F1").draw()?;
+        chart.configure_secondary_axes().label_style(SMALL).y_desc("validation score").draw()?;
         let losses: Vec<(f64, f64)> = epochs.iter().map(|epoch| (epoch.epoch as f64, epoch.loss)).collect();
         let scores: Vec<(f64, f64)> = epochs.iter().map(|epoch| (epoch.epoch as f64, mean_score(epoch))).collect();
         chart
@@ -55,7 +56,7 @@ pub fn epochs(title: &str, epochs: &[EpochReport]) -> Result<String, PlotError> 
             .legend(|(x, y)| Rectangle::new([(x, y - 1), (x + 16, y + 1)], LOSS.filled()));
         chart
             .draw_secondary_series(LineSeries::new(scores, SCORE.stroke_width(2)).point_size(4))?
-            .label("validation macro F1")
+            .label("validation score")
             .legend(|(x, y)| Rectangle::new([(x, y - 1), (x + 16, y + 1)], SCORE.filled()));
         let position = SeriesLabelPosition::LowerLeft;
         chart
@@ -131,8 +132,13 @@ fn shortened(label: &str) -> String {
     label.chars().take(LENGTH - 1).chain(['…']).collect()
 }
 
+/// A whole epoch's number; nothing for the places between.
+fn whole(epoch: &f64) -> String {
+    if (epoch - epoch.round()).abs() < 1e-6 { format!("{epoch:.0}") } else { String::new() }
+}
+
 fn mean_score(epoch: &EpochReport) -> f64 {
-    epoch.validation_macro_f1.iter().sum::<f64>() / epoch.validation_macro_f1.len().max(1) as f64
+    epoch.validation_scores.iter().sum::<f64>() / epoch.validation_scores.len().max(1) as f64
 }
 
 #[cfg(test)]
@@ -140,17 +146,18 @@ mod tests {
     use super::*;
 
     fn epoch(epoch: usize, loss: f64, score: f64) -> EpochReport {
-        EpochReport { epoch, loss, validation_macro_f1: vec![score, score], seconds: 1.0 }
+        EpochReport { epoch, loss, validation_scores: vec![score, score], seconds: 1.0 }
     }
 
     #[test]
     fn epochs_are_drawn_as_two_lines() {
         let svg = super::epochs("news", &[epoch(1, 1.2, 0.5), epoch(2, 0.4, 0.8), epoch(3, 0.2, 0.82)]).unwrap();
-        assert!(svg.starts_with("<svg") && svg.contains("training loss") && svg.contains("validation macro F1"));
+        assert!(svg.starts_with("<svg") && svg.contains("training loss") && svg.contains("validation score"));
         for colour in ["#1F61A0", "#C85A14"] {
             let line = format!("<polyline fill=\"none\" opacity=\"1\" stroke=\"{colour}\"");
             assert_eq!(svg.matches(&line).count(), 1, "{svg}");
         }
+        assert!(svg.contains("\n2\n") && !svg.contains("1.5"), "whole epochs are named, halves are not: {svg}");
         // One epoch is a point, no line; a loss that is not a number is left out.
         super::epochs("news", &[epoch(1, f64::NAN, 0.5)]).unwrap();
         super::epochs("news", &[]).unwrap();

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Cleaning, CleaningRules};
-use crate::metrics::EvaluationReport;
-use crate::run::Hyperparameters;
+use crate::metrics::HeadReport;
+use crate::run::{Hyperparameters, TaskKind};
 
 /// The version of `report.json`.
 pub(crate) const REPORT_VERSION: u32 = 1;
@@ -46,6 +46,9 @@ pub struct TrainingReport {
 pub struct TaskReport {
     /// The task's and head's name.
     pub name: String,
+    /// What an answer is.
+    #[serde(default)]
+    pub kind: TaskKind,
     /// The labels, in the order of the head's outputs.
     pub labels: Vec<String>,
     /// Rows learned from.
@@ -53,9 +56,9 @@ pub struct TaskReport {
     /// What cleaning met.
     pub cleaning: Cleaning,
     /// The kept weights on the validation side.
-    pub validation: EvaluationReport,
+    pub validation: HeadReport,
     /// The kept weights on the test side.
-    pub test: EvaluationReport,
+    pub test: HeadReport,
 }
 
 /// One pass over the data.
@@ -65,8 +68,9 @@ pub struct EpochReport {
     pub epoch: usize,
     /// The mean training loss.
     pub loss: f64,
-    /// Each task's macro F1 on its validation side, in the tasks' order.
-    pub validation_macro_f1: Vec<f64>,
+    /// Each task's [`HeadReport::score`] on its validation side, in the tasks' order.
+    #[serde(alias = "validation_macro_f1")]
+    pub validation_scores: Vec<f64>,
     /// Training steps alone.
     pub seconds: f64,
 }
@@ -77,7 +81,11 @@ impl fmt::Display for TrainingReport {
             writeln!(
                 f,
                 "{}: {} for training, {} for validation, {} for test; {}",
-                task.name, task.train_rows, task.validation.rows, task.test.rows, task.cleaning
+                task.name,
+                task.train_rows,
+                task.validation.rows(),
+                task.test.rows(),
+                task.cleaning
             )?;
         }
         writeln!(

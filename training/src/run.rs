@@ -14,6 +14,7 @@ use crate::error::TrainingError;
 use crate::source::DataSource;
 
 pub use hyperparameters::Hyperparameters;
+pub use inference::TaskKind;
 pub use split::{Split, SplitBy};
 
 /// A training run: a base encoder, one head for each task, and how to train them.
@@ -65,6 +66,9 @@ pub struct TrainingRun {
 pub struct Task {
     /// The head's name: `sentiment`.
     pub name: String,
+    /// What an answer is: `single-label` where it is not set.
+    #[serde(default, skip_serializing_if = "TaskKind::is_default")]
+    pub kind: TaskKind,
     /// The labelled files.
     pub data: Vec<DataSource>,
     /// Files that are the validation side, in place of a share of `data`.

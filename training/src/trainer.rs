@@ -21,10 +21,10 @@ use foundation::parts::Part;
 use foundation::progress::{Progress, Unit};
 use inference::TextTokenizer;
 
-use crate::dataset::{Example, TaskData};
-use crate::engine::{Classifier, EncoderConfig, Mode, Objective, PackedBatch, Weights, likeliest};
+use crate::dataset::{Example, Target, TaskData};
+use crate::engine::{Classifier, EncoderConfig, Mode, Objective, PackedBatch, Weights};
 use crate::error::TrainingError;
-use crate::metrics::EvaluationReport;
+use crate::metrics::HeadReport;
 use crate::report::{REPORT_VERSION, TaskReport, TrainingReport};
 use crate::run::{Hyperparameters, TrainingRun};
 use checkpoint::Keeper;
@@ -107,7 +107,7 @@ fn train_keeping(
 /// A tokenised example.
 struct Sample {
     tokens: Box<[u32]>,
-    label: usize,
+    target: Target,
 }
 
 /// A task's tokenised sides that are measured.
@@ -164,25 +164,31 @@ impl<'a> Trainer<'a> {
         &self.run.hyperparameters
     }
 
-    fn measure(&self, task: usize, samples: &[Sample]) -> Result<EvaluationReport, TrainingError> {
+    fn measure(&self, task: usize, samples: &[Sample]) -> Result<HeadReport, TrainingError> {
+        let data = &self.data[task];
+        let targets = samples.iter().map(|sample| &sample.target);
+        Ok(HeadReport::of(data.kind, &data.name, data.labels.names(), targets, &self.answers(task, samples)?))
+    }
+
+    /// A head's logits, one row a sample.
+    fn answers(&self, task: usize, samples: &[Sample]) -> Result<Vec<Vec<f32>>, TrainingError> {
         let title = format!("measuring {}", self.data[task].name);
         let progress = Progress::start(title, Some(samples.len() as u64), Unit::Items("rows"));
-        let mut pairs = Vec::with_capacity(samples.len());
+        let mut answers = Vec::with_capacity(samples.len());
         for block in samples.chunks(EVALUATION_ROWS) {
             let packed = Arc::new(PackedBatch::new(block.iter().map(|sample| &*sample.tokens)));
             let pooled = self.model.encode(&packed, Mode::Evaluation)?;
-            let predicted = likeliest(&self.model.logits(&pooled, task)?)?;
-            pairs.extend(block.iter().map(|sample| sample.label).zip(predicted));
+            answers.extend(self.model.logits(&pooled, task)?.to_vec2::<f32>()?);
             progress.advance(block.len() as u64);
         }
-        let data = &self.data[task];
-        Ok(EvaluationReport::from_pairs(&data.name, data.labels.names(), pairs))
+        Ok(answers)
     }
 
-    fn task_report(&self, task: usize, validation: EvaluationReport) -> Result<TaskReport, TrainingError> {
+    fn task_report(&self, task: usize, validation: HeadReport) -> Result<TaskReport, TrainingError> {
         let data = &self.data[task];
         Ok(TaskReport {
             name: data.name.clone(),
+            kind: data.kind,
             labels: data.labels.names().to_vec(),
             train_rows: data.train.len(),
             cleaning: data.cleaning,
@@ -193,8 +199,9 @@ impl<'a> Trainer<'a> {
 }
 
 fn tokenise(examples: &[Example], tokenizer: &TextTokenizer, base: &Path) -> Result<Vec<Sample>, TrainingError> {
-    let sample =
-        |example: &Example| Ok(Sample { tokens: tokens_of(&example.text, tokenizer, base)?, label: example.label });
+    let sample = |example: &Example| {
+        Ok(Sample { tokens: tokens_of(&example.text, tokenizer, base)?, target: example.target.clone() })
+    };
     examples.iter().map(sample).collect()
 }
 

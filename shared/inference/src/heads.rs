@@ -1,8 +1,38 @@
-//! What a model classifies: one head for each question, such as sentiment or topic.
+//! What a model answers: one head for each question, such as sentiment or topic.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+/// What an answer is, and so how a head's logits become one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskKind {
+    /// One of the labels.
+    #[default]
+    SingleLabel,
+}
+
+impl TaskKind {
+    /// The name that files have for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SingleLabel => "single-label",
+        }
+    }
+
+    /// Whether it is the kind of a head that names none.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for TaskKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 /// One question that a model answers, with the labels it chooses from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -10,14 +40,22 @@ use serde::{Deserialize, Serialize};
 pub struct Head {
     /// The question: `sentiment`, `topic`.
     pub name: Arc<str>,
+    /// What an answer is.
+    #[serde(default, skip_serializing_if = "TaskKind::is_default")]
+    pub kind: TaskKind,
     /// The answers, in the order of the probabilities.
     pub labels: Vec<Arc<str>>,
 }
 
 impl Head {
-    /// A head of these labels.
+    /// A head of these labels, one of which is the answer.
     pub fn new<L: Into<Arc<str>>>(name: impl Into<Arc<str>>, labels: impl IntoIterator<Item = L>) -> Self {
-        Self { name: name.into(), labels: labels.into_iter().map(Into::into).collect() }
+        Self { name: name.into(), kind: TaskKind::default(), labels: labels.into_iter().map(Into::into).collect() }
+    }
+
+    /// The same head with answers of another kind.
+    pub fn of_kind(self, kind: TaskKind) -> Self {
+        Self { kind, ..self }
     }
 
     /// Where a label stands among the probabilities.

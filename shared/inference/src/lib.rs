@@ -28,7 +28,7 @@ pub use directory::ModelDirectory;
 pub use encoder::EncoderModel;
 pub use engine::{Engine, EngineStatistics, ScoredBlock};
 pub use error::InferenceError;
-pub use heads::Head;
+pub use heads::{Head, TaskKind};
 pub use scores::Scores;
 pub use tokenizer::{TextTokenizer, Tokens, WordTokens};
 

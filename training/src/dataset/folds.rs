@@ -154,6 +154,7 @@ impl FoldedTask {
         let rows = self.prepared.rows.iter().zip(&self.folds);
         let rest = rows.filter(|(_, own)| **own != fold).map(|(row, _)| row.clone());
         let prepared = Prepared {
+            kind: self.prepared.kind,
             labels: self.prepared.labels.clone(),
             rows: rest.collect(),
             validation: self.prepared.validation.clone(),

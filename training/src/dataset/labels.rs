@@ -4,7 +4,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
-use super::Row;
+use super::{Row, Target};
 use crate::error::{Location, TrainingError};
 use crate::source::DataSource;
 
@@ -85,6 +85,13 @@ impl LabelSet {
     /// The labels, in order.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// A target in words, as a digest of the data has it.
+    pub(super) fn written(&self, target: &Target) -> String {
+        match target {
+            Target::Label(label) => self.names[*label].clone(),
+        }
     }
 
     /// The index of a row's label. Where no label is a number, a number is taken for the index itself, as Hugging Face's

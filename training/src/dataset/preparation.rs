@@ -3,15 +3,16 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    Cleaning, CleaningRules, Example, LabelNames, LabelSet, MINIMUM_ROWS, Row, cleaning, key, labels, near_duplicates,
-    read_rows,
+    Cleaning, CleaningRules, Example, LabelNames, LabelSet, MINIMUM_ROWS, Row, Target, cleaning, key, labels,
+    near_duplicates, read_rows,
 };
 use crate::error::TrainingError;
-use crate::run::Task;
+use crate::run::{Task, TaskKind};
 use crate::source::DataSource;
 
 /// A task's rows before they are split.
 pub(super) struct Prepared {
+    pub(super) kind: TaskKind,
     pub(super) labels: LabelSet,
     /// With the value of the column that the split is by, if it is by one.
     pub(super) rows: Vec<Row>,
@@ -61,15 +62,21 @@ impl Files {
         let rows = distinct(rows, &files, task.cleaning, &mut cleaning);
         let labels = LabelSet::of(&rows, names.as_ref());
         check_classes(task, &labels, &rows)?;
-        Ok(Prepared { labels, rows, validation, test, cleaning })
+        Ok(Prepared { kind: task.kind, labels, rows, validation, test, cleaning })
     }
 }
 
 impl Prepared {
-    /// These rows with their labels' indices.
+    /// These rows with their targets.
     pub(super) fn examples<'a>(&self, rows: impl IntoIterator<Item = &'a Row>) -> Result<Vec<Example>, TrainingError> {
-        let example = |row: &Row| Ok(Example { text: row.text.clone(), label: self.labels.index_of(row)? });
+        let example = |row: &Row| Ok(Example { text: row.text.clone(), target: self.target(row)? });
         rows.into_iter().map(example).collect()
+    }
+
+    fn target(&self, row: &Row) -> Result<Target, TrainingError> {
+        match self.kind {
+            TaskKind::SingleLabel => self.labels.index_of(row).map(Target::Label),
+        }
     }
 }
 

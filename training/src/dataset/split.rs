@@ -7,7 +7,7 @@ mod time;
 
 use std::collections::HashMap;
 
-use super::{LabelSet, Row, key};
+use super::{LabelSet, Row, Target, key};
 use crate::error::TrainingError;
 use crate::run::SplitBy;
 
@@ -43,7 +43,7 @@ pub(super) struct Splitting<'a> {
     /// Distinct texts.
     pub(super) rows: &'a [Row],
     /// One for each row.
-    pub(super) labels: &'a [usize],
+    pub(super) targets: &'a [Target],
     pub(super) shares: Shares,
     pub(super) seed: u64,
 }
@@ -94,7 +94,7 @@ impl Splitting<'_> {
                 );
             }
         }
-        match (0..names.len()).find(|label| sides.train.iter().all(|row| self.labels[*row] != *label)) {
+        match (0..names.len()).find(|label| sides.train.iter().all(|row| !self.targets[*row].labels().contains(label))) {
             None => Ok(()),
             Some(label) => Err(self.unfit(format!(
                 "all rows of label {:?} fall on sides that are held out, none is left to learn it from; lower the shares, \

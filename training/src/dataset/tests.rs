@@ -13,6 +13,7 @@ fn write(directory: &tempfile::TempDir, name: &str, content: &str) -> DataSource
 fn task(data: DataSource) -> Task {
     Task {
         name: "tone".to_owned(),
+        kind: crate::TaskKind::default(),
         data: vec![data],
         validation: Vec::new(),
         test: Vec::new(),
@@ -46,7 +47,7 @@ fn the_split_is_stratified_complete_and_decided_by_the_seed() {
     let content = format!("text,label\n{}{}", rows("up", 200), rows("down", 40));
     let task = task(write(&directory, "data.csv", &content));
     let data = load_task(&task, 1).unwrap();
-    let count = |side: &[Example], label| side.iter().filter(|example| example.label == label).count();
+    let count = |side: &[Example], label| side.iter().filter(|example| example.target == Target::Label(label)).count();
     assert_eq!(data.labels.names(), ["down", "up"]);
     for (side, down, up) in [(&data.train, 28, 140), (&data.validation, 6, 30), (&data.test, 6, 30)] {
         assert_eq!((count(side, 0), count(side, 1)), (down, up));

@@ -4,9 +4,11 @@ use candle_core::{Device, Tensor, Var};
 
 use super::samples::{batch, classifier};
 use super::{Classifier, CrossEntropy, Mode, Objective, PackedBatch, Parameter};
+use crate::dataset::Target;
 use crate::random::Random;
+use crate::run::TaskKind;
 
-const TARGETS: [usize; 4] = [0, 2, 1, 2];
+const TARGETS: [Target; 4] = [Target::Label(0), Target::Label(2), Target::Label(1), Target::Label(2)];
 
 fn loss(model: &Classifier, mode: Mode) -> Tensor {
     loss_of(model, &batch(), mode)
@@ -14,9 +16,10 @@ fn loss(model: &Classifier, mode: Mode) -> Tensor {
 
 fn loss_of(model: &Classifier, batch: &Arc<PackedBatch>, mode: Mode) -> Tensor {
     let pooled = model.encode(batch, mode).unwrap();
-    let objective = Objective { label_smoothing: 0.1, r_drop: 0.0, loss: Box::new(CrossEntropy) };
+    let kind = TaskKind::SingleLabel;
+    let objective = Objective { kind, label_smoothing: 0.1, r_drop: 0.0, loss: Box::new(CrossEntropy) };
     let of_head = |head, labels| {
-        let wanted = objective.wanted(&TARGETS, labels).unwrap();
+        let wanted = objective.wanted(&TARGETS.each_ref(), labels).unwrap();
         objective.loss(&model.logits(&pooled, head).unwrap(), &wanted).unwrap()
     };
     (of_head(0, 3) + of_head(1, 4)).unwrap()

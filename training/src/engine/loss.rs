@@ -9,6 +9,9 @@ use std::fmt::Debug;
 use candle_core::{D, Device, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::Target;
+use crate::run::TaskKind;
+
 pub use class_balanced::{ClassBalanced, Weighted};
 pub use cross_entropy::CrossEntropy;
 pub use focal::Focal;
@@ -64,6 +67,8 @@ impl LossKind {
 /// What is made small for one head.
 #[derive(Debug)]
 pub struct Objective {
+    /// What an answer is.
+    pub kind: TaskKind,
     /// The share of each target that is spread evenly over all labels.
     pub label_smoothing: f64,
     /// The weight of the symmetric Kullback-Leibler divergence between a row's two runs. Above 0 the logits must be those of
@@ -79,15 +84,24 @@ impl Objective {
         if self.r_drop > 0.0 { 2 } else { 1 }
     }
 
-    /// What the head should answer, `[runs * rows, labels]`; `targets` holds one label index for each of the rows.
-    pub fn wanted(&self, targets: &[usize], labels: usize) -> Result<Tensor> {
-        let spread = (self.label_smoothing / labels as f64) as f32;
+    /// What the head should answer, `[runs * rows, labels]`; `targets` holds one for each of the rows.
+    pub fn wanted(&self, targets: &[&Target], labels: usize) -> Result<Tensor> {
         let rows = targets.len() * self.runs();
-        let mut wanted = vec![spread; rows * labels];
-        for (row, wanted) in wanted.chunks_exact_mut(labels).enumerate() {
-            wanted[targets[row % targets.len()]] += (1.0 - self.label_smoothing) as f32;
+        let mut wanted = Vec::with_capacity(rows * labels);
+        for target in targets.iter().cycle().take(rows) {
+            wanted.extend(self.wanted_of(target, labels));
         }
         Tensor::from_vec(wanted, (rows, labels), &Device::Cpu)
+    }
+
+    fn wanted_of(&self, target: &Target, labels: usize) -> Vec<f32> {
+        match target {
+            Target::Label(label) => {
+                let mut wanted = vec![(self.label_smoothing / labels as f64) as f32; labels];
+                wanted[*label] += (1.0 - self.label_smoothing) as f32;
+                wanted
+            }
+        }
     }
 
     /// The mean loss of logits `[runs * rows, labels]`.
@@ -103,14 +117,6 @@ impl Objective {
         let apart = (first.exp()? - second.exp()?)?.mul(&(first - second)?)?.sum_all()?;
         loss + (apart * (self.r_drop * 0.5 / rows as f64))?
     }
-}
-
-/// The index of each row's largest logit.
-pub fn likeliest(logits: &Tensor) -> Result<Vec<usize>> {
-    let rows: Vec<Vec<f32>> = logits.to_vec2()?;
-    let largest =
-        |row: &Vec<f32>| (0..row.len()).max_by(|a, b| row[*a].total_cmp(&row[*b]).then(b.cmp(a))).unwrap_or(0);
-    Ok(rows.iter().map(largest).collect())
 }
 
 /// The mean over rows of their summed terms, which are at most zero, as a loss.

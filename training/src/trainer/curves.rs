@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::error::TrainingError;
-use crate::metrics::EvaluationReport;
+use crate::metrics::HeadReport;
 use crate::run::TrainingRun;
 use crate::tensorboard::EventFile;
 
@@ -25,11 +25,11 @@ impl Curves {
         self.write(|events| events.scalars(step as u64, [("train/loss", loss), ("train/learning_rate", rate)]));
     }
 
-    pub(super) fn epoch(&mut self, step: usize, validation: &[EvaluationReport]) {
+    pub(super) fn epoch(&mut self, step: usize, validation: &[HeadReport]) {
         let tags: Vec<(String, f64)> = validation
             .iter()
-            .flat_map(|report| [("accuracy", report.accuracy), ("macro_f1", report.macro_f1)].map(|it| (report, it)))
-            .map(|(report, (name, value))| (format!("validation/{} {name}", report.head), value))
+            .flat_map(|report| report.figures().into_iter().map(move |figure| (report, figure)))
+            .map(|(report, (name, value))| (format!("validation/{} {name}", report.head()), value))
             .collect();
         self.write(|events| events.scalars(step as u64, tags.iter().map(|(tag, value)| (tag.as_str(), *value))));
     }

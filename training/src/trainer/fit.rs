@@ -11,7 +11,7 @@ use super::curves::Curves;
 use super::sampler::{Batch, Sampler};
 use crate::engine::{Optimizer, Schedule};
 use crate::error::TrainingError;
-use crate::metrics::EvaluationReport;
+use crate::metrics::HeadReport;
 use crate::report::EpochReport;
 
 /// How the fitting went.
@@ -20,7 +20,7 @@ pub(super) struct History {
     pub(super) epochs: Vec<EpochReport>,
     pub(super) best_epoch: usize,
     /// Each task's validation side in the epoch that is kept.
-    pub(super) validation: Vec<EvaluationReport>,
+    pub(super) validation: Vec<HeadReport>,
     pub(super) rows: usize,
     pub(super) step_seconds: f64,
     /// The time that the run had taken when it was interrupted, as far as it goes on from there.
@@ -148,14 +148,14 @@ impl Fit<'_, '_> {
         let validation = (0..trainer.data.len())
             .map(|task| trainer.measure(task, &trainer.samples[task].validation))
             .collect::<Result<Vec<_>, _>>()?;
-        let validation_macro_f1: Vec<f64> = validation.iter().map(|report| report.macro_f1).collect();
-        let score = validation_macro_f1.iter().sum::<f64>() / validation_macro_f1.len() as f64;
+        let validation_scores: Vec<f64> = validation.iter().map(HeadReport::score).collect();
+        let score = validation_scores.iter().sum::<f64>() / validation_scores.len() as f64;
         let (loss, seconds) = (place.losses / steps as f64, place.seconds);
         (place.losses, place.seconds) = (0.0, 0.0);
         self.curves.epoch(place.step, &validation);
-        tracing::info!("epoch {epoch}: loss {loss:.4}, validation macro F1 {score:.4}, {seconds:.0} s");
+        tracing::info!("epoch {epoch}: loss {loss:.4}, validation score {score:.4}, {seconds:.0} s");
         place.history.step_seconds += seconds;
-        place.history.epochs.push(EpochReport { epoch, loss, validation_macro_f1, seconds });
+        place.history.epochs.push(EpochReport { epoch, loss, validation_scores, seconds });
         if epoch == trainer.settings().epochs || best.is_empty() || score > place.best_score {
             *best = trainer.model.snapshot();
             place.best_score = score;

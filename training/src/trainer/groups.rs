@@ -6,7 +6,7 @@ use std::path::Path;
 use inference::TextTokenizer;
 
 use super::tokens_of;
-use crate::dataset::{TaskData, key};
+use crate::dataset::{Target, TaskData, key};
 use crate::error::TrainingError;
 
 /// Rows that the same tasks label.
@@ -17,31 +17,31 @@ pub(super) struct Group {
     pub(super) rows: Vec<Row>,
 }
 
-/// A tokenised text with one label for each task of its group.
+/// A tokenised text with one target for each task of its group.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) tokens: Box<[u32]>,
-    pub(super) labels: Vec<usize>,
+    pub(super) targets: Vec<Target>,
 }
 
 /// The training sides of all tasks.
 pub(super) fn of(data: &[TaskData], tokenizer: &TextTokenizer, base: &Path) -> Result<Vec<Group>, TrainingError> {
     let mut places: HashMap<String, usize> = HashMap::new();
-    let mut texts: Vec<(&str, BTreeMap<usize, usize>)> = Vec::new();
+    let mut texts: Vec<(&str, BTreeMap<usize, Target>)> = Vec::new();
     for (task, data) in data.iter().enumerate() {
         for example in &data.train {
             let place = *places.entry(key(&example.text)).or_insert(texts.len());
             if place == texts.len() {
                 texts.push((&example.text, BTreeMap::new()));
             }
-            texts[place].1.insert(task, example.label);
+            texts[place].1.insert(task, example.target.clone());
         }
     }
     let mut groups: BTreeMap<Vec<usize>, Vec<Row>> = BTreeMap::new();
-    for (text, labels) in texts {
+    for (text, targets) in texts {
         let tokens = tokens_of(text, tokenizer, base)?;
-        let (tasks, labels) = labels.into_iter().unzip();
-        groups.entry(tasks).or_default().push(Row { tokens, labels });
+        let (tasks, targets) = targets.into_iter().unzip();
+        groups.entry(tasks).or_default().push(Row { tokens, targets });
     }
     Ok(groups.into_iter().map(|(tasks, rows)| Group { tasks, rows }).collect())
 }

@@ -9,6 +9,7 @@ use super::adversary::Offsets;
 use super::groups::Row;
 use super::mixup::Mixing;
 use super::sampler::Batch;
+use crate::dataset::Target;
 use crate::engine::{Mode, PackedBatch, Parameter};
 use crate::random::Random;
 
@@ -101,7 +102,7 @@ impl<'a> Pass<'a> {
         let losses = self.tasks.iter().enumerate().map(|(place, task)| {
             let objective = &self.trainer.objectives[*task];
             let logits = model.logits(&pooled, *task)?;
-            let targets: Vec<usize> = self.rows.iter().map(|row| row.labels[place]).collect();
+            let targets: Vec<&Target> = self.rows.iter().map(|row| &row.targets[place]).collect();
             let wanted = self.blend(objective.wanted(&targets, logits.dim(1)?)?)?;
             objective.loss(&logits, &wanted)
         });

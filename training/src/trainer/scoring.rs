@@ -1,11 +1,9 @@
 //! A model that is trained to be asked and then forgotten: what cross-validation needs.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use super::{EVALUATION_ROWS, Trainer};
+use super::Trainer;
 use crate::dataset::TaskData;
-use crate::engine::{Mode, PackedBatch};
 use crate::error::TrainingError;
 use crate::run::TrainingRun;
 
@@ -25,13 +23,8 @@ pub(crate) fn train_and_score(
 
 impl Trainer<'_> {
     fn probabilities(&self, task: usize) -> Result<Vec<Vec<f64>>, TrainingError> {
-        let mut all = Vec::with_capacity(self.samples[task].test.len());
-        for block in self.samples[task].test.chunks(EVALUATION_ROWS) {
-            let packed = Arc::new(PackedBatch::new(block.iter().map(|sample| &*sample.tokens)));
-            let pooled = self.model.encode(&packed, Mode::Evaluation)?;
-            all.extend(self.model.logits(&pooled, task)?.to_vec2::<f32>()?.iter().map(|logits| softmax(logits)));
-        }
-        Ok(all)
+        let answers = self.answers(task, &self.samples[task].test)?;
+        Ok(answers.iter().map(|logits| softmax(logits)).collect())
     }
 }
 

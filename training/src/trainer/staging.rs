@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
+use inference::Head;
 use serde_json::{Map, Value, json};
 
 use crate::directory::{read_json, write_json};
 use crate::engine::{Classifier, EncoderConfig};
 use crate::error::TrainingError;
+use crate::metrics::HeadReport;
 use crate::plots;
-use crate::report::{TaskReport, TrainingReport};
+use crate::report::TrainingReport;
 
 pub(super) fn write(
     staging: &Path,
@@ -35,13 +37,14 @@ pub(super) fn write(
 
 /// `training.svg`, and each task's `confusion-TASK.svg` on its test side. A plot that cannot be drawn does not cost the model.
 fn write_plots(staging: &Path, report: &TrainingReport) -> Result<(), TrainingError> {
-    let of_task = |task: &TaskReport| {
+    let confusions = report.tasks.iter().map(|task| {
+        let HeadReport::SingleLabel(test) = &task.test;
         let name = task.name.replace(|c: char| !c.is_alphanumeric(), "-");
-        let title = format!("{}: {}, {} test rows", report.name, task.name, task.test.rows);
-        (format!("confusion-{name}.svg"), plots::confusion(&title, &task.test))
-    };
+        let title = format!("{}: {}, {} test rows", report.name, task.name, test.rows);
+        (format!("confusion-{name}.svg"), plots::confusion(&title, test))
+    });
     let training = ("training.svg".to_owned(), plots::epochs(&report.name, &report.epochs));
-    for (name, plot) in std::iter::once(training).chain(report.tasks.iter().map(of_task)) {
+    for (name, plot) in std::iter::once(training).chain(confusions) {
         let path = staging.join(name);
         match plot {
             Ok(svg) => std::fs::write(&path, svg).map_err(|source| TrainingError::Unwritable { path, source })?,
@@ -64,8 +67,11 @@ fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, 
         id2label.insert(id.to_string(), json!(label));
         label2id.insert(label, json!(id));
     }
-    let heads: Vec<Value> =
-        report.tasks.iter().map(|task| json!({ "name": task.name, "labels": task.labels })).collect();
+    let heads: Vec<Head> = report
+        .tasks
+        .iter()
+        .map(|task| Head::new(&*task.name, task.labels.iter().map(|label| &**label)).of_kind(task.kind))
+        .collect();
     let mut model = config.raw.clone();
     model.remove("torch_dtype");
     // What an older file leaves to its reader's defaults is written out.
@@ -76,7 +82,7 @@ fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, 
     model.insert("architectures".to_owned(), json!(["BertForSequenceClassification"]));
     model.insert("id2label".to_owned(), Value::Object(id2label));
     model.insert("label2id".to_owned(), Value::Object(label2id));
-    model.insert("heads".to_owned(), Value::Array(heads));
+    model.insert("heads".to_owned(), json!(heads));
     model.insert("dtype".to_owned(), json!("float32"));
     if report.text_cleaning.changes_texts() {
         model.insert("text_cleaning".to_owned(), json!(report.text_cleaning));

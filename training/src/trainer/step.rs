@@ -12,8 +12,10 @@ use crate::run::TrainingRun;
 pub(super) fn objectives(run: &TrainingRun, data: &[TaskData]) -> Vec<Objective> {
     let objective = |(task, data): (&crate::run::Task, &TaskData)| {
         let mut rows = vec![0; data.labels.len()];
-        data.train.iter().for_each(|example| rows[example.label] += 1);
+        let labels = data.train.iter().flat_map(|example| example.target.labels());
+        labels.for_each(|label| rows[*label] += 1);
         Objective {
+            kind: data.kind,
             label_smoothing: run.hyperparameters.label_smoothing,
             r_drop: run.hyperparameters.r_drop,
             loss: task.loss.build(&rows),

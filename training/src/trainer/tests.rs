@@ -9,7 +9,7 @@ use crate::dataset::CleaningRules;
 use crate::engine::{ClassBalanced, Focal, Freeze, LossKind, OptimizerKind, ScheduleKind, samples};
 use crate::export::{check_parity, export};
 use crate::out_of_fold::read_files;
-use crate::run::{Split, Task};
+use crate::run::{Split, Task, TaskKind};
 use crate::source::DataSource;
 
 mod interruption;
@@ -59,6 +59,7 @@ fn file(directory: &Path, labels: [&str; 2]) -> DataSource {
 fn task(name: &str, data: DataSource) -> Task {
     Task {
         name: name.to_owned(),
+        kind: TaskKind::default(),
         data: vec![data],
         validation: Vec::new(),
         test: Vec::new(),
@@ -101,7 +102,7 @@ fn two_heads_learn_and_leave_a_model_directory() {
     assert_eq!(curves.matches("train/loss").count(), steps);
     assert_eq!(curves.matches("validation/sky macro_f1").count(), trained.report.epochs.len());
     for task in &trained.report.tasks {
-        assert!(task.test.accuracy > 0.9, "{}", trained.report);
+        assert!(task.test.score() > 0.9, "{}", trained.report);
     }
     let read = |name: &str| -> Value {
         serde_json::from_str(&std::fs::read_to_string(trained.staging.join(name)).unwrap()).unwrap()
@@ -150,7 +151,11 @@ fn a_text_of_two_tasks_is_one_row_with_two_labels() {
     let found: Vec<_> = groups.iter().map(|group| (&group.tasks[..], group.rows.len())).collect();
     let both = data[1].train.len();
     assert_eq!(found, [(&[0][..], data[0].train.len() - both), (&[0, 1][..], both)]);
-    let labels: std::collections::HashSet<_> = groups[1].rows.iter().map(|row| &row.labels[..]).collect();
+    let labels: std::collections::HashSet<_> = groups[1]
+        .rows
+        .iter()
+        .map(|row| row.targets.iter().flat_map(Target::labels).copied().collect::<Vec<_>>())
+        .collect();
     assert_eq!(labels.len(), 4);
 }
 
@@ -248,7 +253,7 @@ fn other_methods_learn_too() {
     let mut run = run(directory.path());
     let accuracies = |run: &TrainingRun| {
         let report = train(run, &directory.path().join("staging")).unwrap().report;
-        report.tasks.iter().map(|task| task.test.accuracy).collect::<Vec<_>>()
+        report.tasks.iter().map(|task| task.test.score()).collect::<Vec<_>>()
     };
     let common = Hyperparameters { r_drop: 0.0, ..run.hyperparameters.clone() };
     run.hyperparameters = Hyperparameters {

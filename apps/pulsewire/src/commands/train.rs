@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use registry::Alias;
-use training::{CleaningRules, Hyperparameters, LossKind, Pace, Split, Task, TrainingRun};
+use training::{CleaningRules, Hyperparameters, LossKind, Pace, Split, Task, TaskKind, TrainingRun};
 
 use crate::cli::Global;
 use crate::exit::UsageError;
@@ -140,6 +140,7 @@ impl RecipeArguments {
         }
         let task = Task {
             name: self.head.clone().or_else(|| self.labelled.label.clone()).unwrap_or_else(|| "label".to_owned()),
+            kind: TaskKind::default(),
             data: self.labelled.sources(),
             validation: Vec::new(),
             test: self.labelled.of(&self.test),

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::dataset::{CleaningRules, Example};
+use crate::dataset::{CleaningRules, Example, Target};
 use crate::run::Split;
 use crate::source::DataSource;
 
@@ -10,6 +10,7 @@ fn task(directory: &tempfile::TempDir, name: &str, content: &str) -> Task {
     std::fs::write(&path, content).unwrap();
     Task {
         name: name.to_owned(),
+        kind: crate::TaskKind::default(),
         data: vec![DataSource::new(path)],
         validation: Vec::new(),
         test: Vec::new(),
@@ -43,7 +44,8 @@ fn every_row_is_held_out_once_and_never_learned_from_then() {
         let (train, validation, test) = (texts(&data.train), texts(&data.validation), texts(&data.test));
         assert_eq!(train.len() + validation.len() + test.len(), 85);
         assert!(train.is_disjoint(&validation) && train.is_disjoint(&test) && validation.is_disjoint(&test));
-        let count = |side: &[Example], label| side.iter().filter(|example| example.label == label).count();
+        let count =
+            |side: &[Example], label| side.iter().filter(|example| example.target == Target::Label(label)).count();
         // 22 and 63 rows in five folds; 15 % of the rest chooses the epoch.
         assert!((4..=5).contains(&count(&data.test, 0)) && (12..=13).contains(&count(&data.test, 1)));
         assert_eq!(test.len(), 17);

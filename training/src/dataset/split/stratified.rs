@@ -10,8 +10,8 @@ use crate::random::Random;
 /// `taken`, the sides of texts that earlier splits have met, leaves none for it.
 pub(super) fn place(splitting: &Splitting<'_>, labels: usize, taken: &HashMap<String, Side>) -> Vec<(usize, Side)> {
     let mut by_label = vec![Vec::new(); labels];
-    for (row, label) in splitting.labels.iter().enumerate() {
-        by_label[*label].push(row);
+    for (row, target) in splitting.targets.iter().enumerate() {
+        target.labels().iter().for_each(|label| by_label[*label].push(row));
     }
     let mut random = Random::new(splitting.seed, "split");
     let mut placed = Vec::with_capacity(splitting.rows.len());

@@ -17,9 +17,9 @@ fn rows<T: ToString>(values: impl IntoIterator<Item = T>) -> Vec<Row> {
 
 fn split_with(by: &SplitBy, rows: &[Row], seed: u64, taken: &mut Taken) -> Result<Sides, TrainingError> {
     let names = LabelSet::new(["down", "up"].map(str::to_owned).to_vec());
-    let labels: Vec<usize> = rows.iter().map(|row| usize::from(row.label == "up")).collect();
+    let targets: Vec<Target> = rows.iter().map(|row| Target::Label(usize::from(row.label == "up"))).collect();
     let shares = Shares { validation: 0.1, test: 0.2 };
-    Splitting { task: "tone", by, rows, labels: &labels, shares, seed }.split(&names, taken)
+    Splitting { task: "tone", by, rows, targets: &targets, shares, seed }.split(&names, taken)
 }
 
 fn split(by: &SplitBy, rows: &[Row]) -> Sides {

@@ -19,12 +19,14 @@ pub(in crate::trainer) fn identity(run: &TrainingRun, base: &Path, data_digest: 
     };
     let base = [digest("config.json")?, digest("tokenizer.json")?, digest("model.safetensors")?];
     let tasks: Vec<&str> = run.tasks.iter().map(|task| task.name.as_str()).collect();
+    let kinds: Vec<_> = run.tasks.iter().map(|task| task.kind).collect();
     let losses: Vec<_> = run.tasks.iter().map(|task| &task.loss).collect();
     let identity = json!({
         "pulsewire's version": env!("CARGO_PKG_VERSION"),
         "name": run.name,
         "seed": run.seed,
         "tasks": tasks,
+        "kinds": kinds,
         "losses": losses,
         "hyperparameters": run.hyperparameters,
         "the data": data_digest,

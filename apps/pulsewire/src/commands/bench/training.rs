@@ -11,7 +11,7 @@ use clap::Args;
 use foundation::parts::Part;
 use foundation::progress::{Progress, Unit};
 use serde::{Deserialize, Serialize};
-use training::{CleaningRules, DataSource, Hyperparameters, LossKind, Split, Task, TrainingRun};
+use training::{CleaningRules, DataSource, Hyperparameters, LossKind, Split, Task, TaskKind, TrainingRun};
 
 use crate::setup;
 use crate::terminal::{print_json, print_line, table};
@@ -182,6 +182,7 @@ impl Bench<'_> {
         let held_out = DataSource::new("held-out.ndjson");
         let task = Task {
             name: "sentiment".to_owned(),
+            kind: TaskKind::default(),
             data: vec![DataSource::new("train.ndjson")],
             validation: vec![held_out.clone()],
             test: vec![held_out],

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use foundation::EventTime;
 use serde::Serialize;
 use storage::Store;
-use training::TrainingReport;
+use training::{HeadReport, TrainingReport};
 
 use super::plan::Plan;
 use crate::terminal;
@@ -80,11 +80,8 @@ impl DemoReport {
         table.add_row(["feed", &format!("{} to {}", self.from, self.until)]);
         table.add_row(["model", &self.model]);
         for task in self.training.iter().flat_map(|training| &training.tasks) {
-            let text = format!(
-                "{:.1} % of held-out rows right, macro F1 {:.3}",
-                100.0 * task.test.accuracy,
-                task.test.macro_f1
-            );
+            let HeadReport::SingleLabel(test) = &task.test;
+            let text = format!("{:.1} % of held-out rows right, macro F1 {:.3}", 100.0 * test.accuracy, test.macro_f1);
             table.add_row([format!("  head {}", task.name), text]);
         }
         let rate = format!("{} at {:.0}/s", self.messages, self.messages_per_second);
