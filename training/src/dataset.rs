@@ -11,6 +11,7 @@ mod pairing;
 mod preparation;
 mod rules;
 mod split;
+pub(crate) mod tagged;
 mod target;
 
 pub use clean::{CleanRequest, clean};

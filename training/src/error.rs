@@ -238,6 +238,15 @@ pub enum TrainingError {
         /// Who labels.
         annotators: Vec<String>,
     },
+    /// A model that labels words has other labels than tags of entities.
+    #[error(
+        "the model's labels are not O and tags B-TYPE and I-TYPE, by which entities are counted: they are {}",
+        quoted(labels)
+    )]
+    NotTags {
+        /// The labels.
+        labels: Vec<String>,
+    },
     /// There is nothing to measure a model on.
     #[error("there is no row to measure: the files hold no text")]
     NoRows,
@@ -264,6 +273,7 @@ impl Failure for TrainingError {
             Self::UnknownFormat { .. }
             | Self::MissingColumn { .. }
             | Self::MissingHead { .. }
+            | Self::NotTags { .. }
             | Self::AnotherRunsCheckpoint { .. } => FailureKind::Configuration,
             Self::Row { .. }
             | Self::UnknownLabel { .. }

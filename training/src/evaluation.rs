@@ -6,7 +6,8 @@
 //!                          └────────► Comparison: a second model on the same rows
 //! ```
 //!
-//! [`predict()`] runs the model; everything else is a pure function of [`Predictions`].
+//! [`predict()`] runs the model; everything else is a pure function of [`Predictions`]. Models that label words are measured by
+//! [`find_entities()`].
 
 mod average_precision;
 mod bootstrap;
@@ -15,6 +16,7 @@ mod calibration;
 mod chi_square;
 mod comparison;
 mod cross_validation;
+mod entities;
 mod log_loss;
 mod mcnemar;
 mod predict;
@@ -37,6 +39,7 @@ pub use brier::brier_score;
 pub use calibration::{Calibration, CalibrationBin};
 pub use comparison::Comparison;
 pub use cross_validation::{CrossValidation, FoldFigures, FoldedEvaluation, Spread};
+pub use entities::find_entities;
 pub use log_loss::log_loss;
 pub use mcnemar::{McNemar, McNemarMethod, mcnemar};
 pub use predict::{predict, predict_against};

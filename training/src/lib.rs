@@ -32,7 +32,7 @@ pub use dataset::{CleaningRules, LabelNames, LabelSet, Row, read_rows};
 pub use engine::{Freeze, Frozen, LossKind, OptimizerKind, ScheduleKind};
 pub use error::{Location, TrainingError};
 pub use evaluation::{Evaluation, predict};
-pub use metrics::{EvaluationReport, HeadReport, LabelMetrics};
+pub use metrics::{EntityReport, EvaluationReport, HeadReport, LabelMetrics};
 pub use report::{EpochReport, TaskReport, TrainingReport};
 pub use run::{Hyperparameters, Split, SplitBy, Task, TaskKind, TrainingRun};
 pub use sink::DataSink;

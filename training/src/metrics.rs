@@ -1,6 +1,7 @@
 //! How good a head's answers are.
 
 mod confusion;
+mod entities;
 mod head_report;
 
 use std::fmt;
@@ -8,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use confusion::Confusion;
+pub use entities::EntityReport;
 pub use head_report::HeadReport;
 
 /// A head's measured quality on labelled rows.

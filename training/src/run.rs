@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::CleaningRules;
 use crate::engine::LossKind;
 use crate::error::TrainingError;
-use crate::source::DataSource;
+use crate::source::{DataSource, Format};
 
 pub use hyperparameters::Hyperparameters;
 pub use inference::TaskKind;
@@ -36,6 +36,16 @@ pub use split::{Split, SplitBy};
 ///
 /// [hyperparameters]
 /// epochs = 4
+/// ```
+///
+/// Named entities, from files of tagged words:
+///
+/// ```toml
+/// [[tasks]]
+/// name = "entities"
+/// kind = "tokens"
+/// data = [{ path = "train.txt", format = "conll" }]
+/// test = [{ path = "test.txt", format = "conll" }]
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,7 +76,8 @@ pub struct TrainingRun {
 pub struct Task {
     /// The head's name: `sentiment`.
     pub name: String,
-    /// What an answer is: `single-label` where it is not set.
+    /// What an answer is: `single-label` where it is not set. A task of `tokens` is alone in its run; its labels are tags, one for
+    /// each word.
     #[serde(default, skip_serializing_if = "TaskKind::is_default")]
     pub kind: TaskKind,
     /// The labelled files.
@@ -113,6 +124,11 @@ impl TrainingRun {
         }
     }
 
+    /// Whether heads answer for the words of texts rather than for texts.
+    pub fn labels_words(&self) -> bool {
+        self.tasks.iter().any(|task| task.kind == TaskKind::Tokens)
+    }
+
     /// Checks every value before a file is opened.
     pub fn validate(&self) -> Result<(), TrainingError> {
         let invalid = |key: String, message: &str| Err(ConfigurationError::invalid(key, message).into());
@@ -135,6 +151,9 @@ impl TrainingRun {
                     "must change texts as that of the first task does: what is served is one text for all heads",
                 );
             }
+            if let Some((key, message)) = self.fault_of_kind(task) {
+                return invalid(format!("tasks[{index}].{key}"), message);
+            }
             let Split { validation, test, .. } = task.split;
             if !(validation > 0.0 && test > 0.0 && validation + test <= 0.8) {
                 return invalid(format!("tasks[{index}].split"), "shares must be above 0 and at most 0.8 together");
@@ -144,6 +163,33 @@ impl TrainingRun {
             }
         }
         self.hyperparameters.validate().map_err(TrainingError::from)
+    }
+
+    /// What does not go with the kind of a task.
+    fn fault_of_kind(&self, task: &Task) -> Option<(&'static str, &'static str)> {
+        let of_words = task.kind == TaskKind::Tokens;
+        let mut sources = task.data.iter().chain(&task.validation).chain(&task.test);
+        if !of_words && sources.any(|source| matches!(source.resolved_format(), Ok(Format::Conll))) {
+            return Some(("kind", "must be \"tokens\" for files in the format \"conll\""));
+        }
+        if !of_words {
+            return None;
+        }
+        if self.tasks.len() > 1 {
+            return Some((
+                "kind",
+                "\"tokens\" must be the run's only task: its encoder is read word by word, without a pooler",
+            ));
+        }
+        if task.cleaning.changes_texts() {
+            return Some((
+                "cleaning",
+                "must not change texts, whose words have tags; clean the file before it is tagged",
+            ));
+        }
+        task.label_names
+            .as_ref()
+            .map(|_| ("label_names", "does not go with kind \"tokens\": write the tags' types in the file"))
     }
 }
 
@@ -189,6 +235,11 @@ mod tests {
         check("loss = { kind = \"hinge\" }\n", "class-balanced");
         check("loss = { kind = \"focal\", beta = 0.9 }\n", "beta");
         check("loss = { kind = \"focal\", gamma = -1.0 }\n", "tasks[0].loss");
+        check("kind = \"words\"\n", "words");
+        check("kind = \"tokens\"\nlabel_names = \"a.csv\"\n", "tasks[0].label_names");
+        check("kind = \"tokens\"\ncleaning = { html = true }\n", "tasks[0].cleaning");
+        check("kind = \"tokens\"\n[[tasks]]\nname = \"b\"\ndata = [{ path = \"b.csv\" }]\n", "tasks[0].kind");
+        check("test = [{ path = \"b.conll\" }]\n", "must be \"tokens\"");
         check("[[tasks]]\nname = \"sentiment\"\ndata = [{ path = \"b.csv\" }]\n", "tasks[1].name");
     }
 }

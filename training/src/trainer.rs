@@ -7,6 +7,7 @@ mod fit;
 mod groups;
 mod mixup;
 mod pass;
+mod reading;
 mod sampler;
 mod scoring;
 mod staging;
@@ -26,8 +27,9 @@ use crate::engine::{Classifier, EncoderConfig, Mode, Objective, PackedBatch, Wei
 use crate::error::TrainingError;
 use crate::metrics::HeadReport;
 use crate::report::{REPORT_VERSION, TaskReport, TrainingReport};
-use crate::run::{Hyperparameters, TrainingRun};
+use crate::run::{Hyperparameters, TaskKind, TrainingRun};
 use checkpoint::Keeper;
+use reading::Reading;
 
 pub use adversary::{Adversarial, Fgm, FreeLb, Pgd};
 pub use checkpoint::{Checkpoints, Pace};
@@ -106,7 +108,7 @@ fn train_keeping(
 
 /// A tokenised example.
 struct Sample {
-    tokens: Box<[u32]>,
+    reading: Reading,
     target: Target,
 }
 
@@ -149,13 +151,17 @@ impl<'a> Trainer<'a> {
             .iter()
             .map(|task| {
                 Ok(Samples {
-                    validation: tokenise(&task.validation, &tokenizer, base)?,
-                    test: tokenise(&task.test, &tokenizer, base)?,
+                    validation: tokenise(&task.validation, task.kind, &tokenizer, base)?,
+                    test: tokenise(&task.test, task.kind, &tokenizer, base)?,
                 })
             })
             .collect::<Result<_, TrainingError>>()?;
         let labels: Vec<usize> = data.iter().map(|task| task.labels.len()).collect();
-        let model = Classifier::new(&config, &Weights::load(base)?, &labels, run.seed)?;
+        let weights = Weights::load(base)?;
+        let model = match run.labels_words() {
+            true => Classifier::for_words(&config, &weights, &labels, run.seed)?,
+            false => Classifier::new(&config, &weights, &labels, run.seed)?,
+        };
         model.freeze(run.hyperparameters.freeze);
         Ok(Self { run, data, config, tokenizer, groups, samples, model, objectives: step::objectives(run, data) })
     }
@@ -170,15 +176,22 @@ impl<'a> Trainer<'a> {
         Ok(HeadReport::of(data.kind, &data.name, data.labels.names(), targets, &self.answers(task, samples)?))
     }
 
-    /// A head's logits, one row a sample.
+    /// A head's logits, one row for each place of a sample where it reads. Where there is none, the first label is likeliest:
+    /// a word that the encoder does not see belongs to no entity.
     fn answers(&self, task: usize, samples: &[Sample]) -> Result<Vec<Vec<f32>>, TrainingError> {
         let title = format!("measuring {}", self.data[task].name);
         let progress = Progress::start(title, Some(samples.len() as u64), Unit::Items("rows"));
         let mut answers = Vec::with_capacity(samples.len());
         for block in samples.chunks(EVALUATION_ROWS) {
-            let packed = Arc::new(PackedBatch::new(block.iter().map(|sample| &*sample.tokens)));
-            let pooled = self.model.encode(&packed, Mode::Evaluation)?;
-            answers.extend(self.model.logits(&pooled, task)?.to_vec2::<f32>()?);
+            let packed = Arc::new(PackedBatch::read_at(block.iter().map(|sample| sample.reading.sequence())));
+            let mut read = match packed.read() {
+                [] => Vec::new(),
+                _ => self.model.logits(&self.model.encode(&packed, Mode::Evaluation)?, task)?.to_vec2::<f32>()?,
+            }
+            .into_iter();
+            let places = block.iter().flat_map(|sample| &sample.reading.places);
+            let unseen = || vec![0.0; self.data[task].labels.len()];
+            answers.extend(places.map(|place| place.and_then(|_| read.next()).unwrap_or_else(unseen)));
             progress.advance(block.len() as u64);
         }
         Ok(answers)
@@ -198,22 +211,16 @@ impl<'a> Trainer<'a> {
     }
 }
 
-fn tokenise(examples: &[Example], tokenizer: &TextTokenizer, base: &Path) -> Result<Vec<Sample>, TrainingError> {
+fn tokenise(
+    examples: &[Example],
+    kind: TaskKind,
+    tokenizer: &TextTokenizer,
+    base: &Path,
+) -> Result<Vec<Sample>, TrainingError> {
     let sample = |example: &Example| {
-        Ok(Sample { tokens: tokens_of(&example.text, tokenizer, base)?, target: example.target.clone() })
+        Ok(Sample { reading: Reading::of(&example.text, kind, tokenizer, base)?, target: example.target.clone() })
     };
     examples.iter().map(sample).collect()
-}
-
-fn tokens_of(text: &str, tokenizer: &TextTokenizer, base: &Path) -> Result<Box<[u32]>, TrainingError> {
-    let tokens = tokenizer.encode(text)?;
-    if tokens.is_empty() {
-        return Err(TrainingError::BaseEncoder {
-            path: base.join("tokenizer.json"),
-            message: format!("makes no token of {text:?}; it must add the special tokens"),
-        });
-    }
-    Ok(tokens.ids().into())
 }
 
 #[cfg(test)]

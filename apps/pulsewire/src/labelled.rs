@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use training::{CleaningRules, DataSource, Encoding, Format, LabelNames, Row, TrainingError, read_rows};
+use training::{CleaningRules, DataSource, Encoding, Format, LabelNames, Row, TaskKind, TrainingError, read_rows};
 
 use crate::settings::serde_name;
 
@@ -11,7 +11,7 @@ use crate::settings::serde_name;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Data")]
 pub(crate) struct LabelledArguments {
-    /// Labelled file: CSV, TSV, NDJSON, Parquet, or text@label lines (may be given more than once)
+    /// Labelled file: CSV, TSV, NDJSON, Parquet, text@label lines, or CoNLL's tagged words (may be given more than once)
     #[arg(long, value_name = "FILE")]
     pub(crate) data: Vec<PathBuf>,
     /// Column or key of the text [default: text]
@@ -49,6 +49,12 @@ impl LabelledArguments {
             tracing::warn!("{} rows without a text are left out", cleaning.empty_texts);
         }
         Ok(rows)
+    }
+
+    /// What an answer is: files of tagged words make a task of words.
+    pub(crate) fn kind(&self) -> TaskKind {
+        let is_conll = |source: &DataSource| matches!(source.resolved_format(), Ok(Format::Conll));
+        if self.sources().iter().any(is_conll) { TaskKind::Tokens } else { TaskKind::default() }
     }
 
     /// The files of `--data`.

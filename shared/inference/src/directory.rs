@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::error::InferenceError;
-use crate::heads::{self, Head};
+use crate::heads::{self, Head, TaskKind};
 use crate::onnx::{DataType, ModelProto, ValueInfoProto};
 use crate::tokenizer::TextTokenizer;
 
@@ -55,7 +55,7 @@ impl ModelDirectory {
                 ),
             });
         }
-        let inputs = check_onnx(&onnx_path, heads::width(&heads))?;
+        let inputs = check_onnx(&onnx_path, heads::width(&heads), heads::label_words(&heads))?;
         Ok(Self { path, heads, tokenizer: Arc::new(tokenizer), inputs, text_cleaning: config.text_cleaning })
     }
 
@@ -72,6 +72,11 @@ impl ModelDirectory {
     /// The classification heads, whose labels in order are the columns of `logits`.
     pub fn heads(&self) -> &Arc<[Head]> {
         &self.heads
+    }
+
+    /// Whether the model labels the words of texts, and so is a [`WordTagger`](crate::WordTagger), rather than texts.
+    pub fn labels_words(&self) -> bool {
+        heads::label_words(&self.heads)
     }
 
     /// The tokenizer.
@@ -102,6 +107,8 @@ fn require(directory: &Path, file: &'static str, mend: &'static str) -> Result<P
 /// What serving needs of `config.json`.
 #[derive(Debug, Deserialize)]
 struct Config {
+    #[serde(default)]
+    architectures: Vec<String>,
     id2label: Option<BTreeMap<String, Arc<str>>>,
     heads: Option<Vec<Head>>,
     max_position_embeddings: Option<usize>,
@@ -133,11 +140,16 @@ impl Config {
             return if labels.is_empty() {
                 Err(invalid("id2label is empty: a classifier has labels".into()))
             } else {
-                Ok([Head::new(DEFAULT_HEAD, labels)].into())
+                let of_tokens = self.architectures.iter().any(|name| name.ends_with("ForTokenClassification"));
+                let kind = if of_tokens { TaskKind::Tokens } else { TaskKind::default() };
+                Ok([Head::new(DEFAULT_HEAD, labels).of_kind(kind)].into())
             };
         };
         if heads.is_empty() || heads.iter().any(|head| head.labels.is_empty()) {
             return Err(invalid("heads must name at least one head, each with labels".into()));
+        }
+        if heads.len() > 1 && heads::label_words(heads) {
+            return Err(invalid("a head that labels words must be the only one".into()));
         }
         let of_heads: Vec<(&str, &str)> =
             heads.iter().flat_map(|head| head.labels.iter().map(|label| (&*head.name, &**label))).collect();
@@ -156,7 +168,7 @@ impl Config {
 }
 
 /// Checks names, types and shapes of inputs and output, and tells which inputs the model takes.
-fn check_onnx(path: &Path, labels: usize) -> Result<Vec<&'static str>, InferenceError> {
+fn check_onnx(path: &Path, labels: usize, of_words: bool) -> Result<Vec<&'static str>, InferenceError> {
     let model = ModelProto::read(path)?;
     let foreign = |reason: String| InferenceError::OnnxForeign { path: path.to_owned(), reason };
     let graph = model.graph.unwrap_or_default();
@@ -189,13 +201,16 @@ fn check_onnx(path: &Path, labels: usize) -> Result<Vec<&'static str>, Inference
     let Some(output) = graph.output.iter().find(|output| output.name == OUTPUT) else {
         return Err(foreign(format!("it needs an output {OUTPUT:?} and has {:?}", names(&graph.output))));
     };
+    let expected: &[&str] = if of_words { &["batch", "sequence", "labels"] } else { &["batch", "labels"] };
     match output.dimensions().as_deref() {
-        Some([_, Some(found)]) if usize::try_from(*found) != Ok(labels) => Err(foreign(format!(
+        Some(axes) if axes.len() != expected.len() => {
+            Err(foreign(format!("its {OUTPUT} have {} axes where [{}] belongs", axes.len(), expected.join(", "))))
+        }
+        Some([.., Some(found)]) if usize::try_from(*found) != Ok(labels) => Err(foreign(format!(
             "its {OUTPUT} have {found} columns, but config.json names {labels} labels: \
              the two files are of different models, export again"
         ))),
-        Some([_, _]) | None => Ok(inputs),
-        Some(axes) => Err(foreign(format!("its {OUTPUT} have {} axes where [batch, labels] belongs", axes.len()))),
+        _ => Ok(inputs),
     }
 }
 

@@ -12,6 +12,8 @@ pub enum TaskKind {
     /// One of the labels.
     #[default]
     SingleLabel,
+    /// For each word, one of the labels.
+    Tokens,
 }
 
 impl TaskKind {
@@ -19,6 +21,7 @@ impl TaskKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SingleLabel => "single-label",
+            Self::Tokens => "tokens",
         }
     }
 
@@ -62,6 +65,11 @@ impl Head {
     pub fn position(&self, label: &str) -> Option<usize> {
         self.labels.iter().position(|own| &**own == label)
     }
+}
+
+/// Whether the heads label words; then there is one.
+pub(crate) fn label_words(heads: &[Head]) -> bool {
+    heads.iter().any(|head| head.kind == TaskKind::Tokens)
 }
 
 /// The number of logits that these heads take together.

@@ -12,7 +12,7 @@ use super::preparation::{Prepared, prepare};
 use super::split::{Side, Taken};
 use super::{Cleaning, LabelSet, Row, TaskData, key};
 use crate::error::TrainingError;
-use crate::run::{SplitBy, Task};
+use crate::run::{SplitBy, Task, TaskKind};
 
 /// The tasks' rows in folds. Each label has the same share of every fold; where a task is split by group, its groups stay
 /// together instead.
@@ -52,6 +52,10 @@ impl Folds {
     pub fn load(tasks: &[Task], count: usize, seed: u64) -> Result<Self, TrainingError> {
         if count < 2 {
             return Err(ConfigurationError::invalid("folds", "must be at least 2").into());
+        }
+        if let Some(index) = tasks.iter().position(|task| task.kind != TaskKind::SingleLabel) {
+            let message = "must be \"single-label\": folds are judged by one label a row";
+            return Err(ConfigurationError::invalid(format!("tasks[{index}].kind"), message).into());
         }
         let mut dealt = Dealt::default();
         let deal = |(task, prepared)| FoldedTask::deal(task, prepared, count, seed, &mut dealt);

@@ -90,8 +90,15 @@ impl LabelSet {
     /// A target in words, as a digest of the data has it.
     pub(super) fn written(&self, target: &Target) -> String {
         match target {
-            Target::Label(label) => self.names[*label].clone(),
+            Target::Label(_) | Target::Tags(_) => {
+                target.labels().iter().map(|label| &*self.names[*label]).collect::<Vec<_>>().join(" ")
+            }
         }
+    }
+
+    /// The index of a label.
+    pub(super) fn position(&self, label: &str) -> Option<usize> {
+        self.index.get(label).copied()
     }
 
     /// The index of a row's label. Where no label is a number, a number is taken for the index itself, as Hugging Face's

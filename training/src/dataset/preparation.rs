@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     Cleaning, CleaningRules, Example, LabelNames, LabelSet, MINIMUM_ROWS, Row, Target, cleaning, key, labels,
-    near_duplicates, read_rows,
+    near_duplicates, read_rows, tagged,
 };
 use crate::error::TrainingError;
 use crate::run::{Task, TaskKind};
@@ -47,7 +47,10 @@ impl Files {
             for source in sources {
                 rows.extend(read_rows(source, extra, names.as_ref(), task.cleaning, &mut cleaning)?);
             }
-            Ok(rows)
+            match task.kind {
+                TaskKind::SingleLabel => Ok(rows),
+                TaskKind::Tokens => rows.into_iter().map(tagged::checked).collect(),
+            }
         };
         let data = read(&task.data, task.split.by.column().map_or(&[], std::slice::from_ref))?;
         let (validation, test) = (read(&task.validation, &[])?, read(&task.test, &[])?);
@@ -57,11 +60,18 @@ impl Files {
     fn prepare(self, task: &Task, held_out: &HashSet<String>) -> Result<Prepared, TrainingError> {
         let Self { names, data, validation, test, mut cleaning } = self;
         let rows = without_texts(data, held_out, &mut cleaning);
-        labels::refuse_look_alikes(&rows)?;
+        if task.kind == TaskKind::SingleLabel {
+            labels::refuse_look_alikes(&rows)?;
+        }
         let files = [&validation[..], &test[..]].concat();
         let rows = distinct(rows, &files, task.cleaning, &mut cleaning);
-        let labels = LabelSet::of(&rows, names.as_ref());
-        check_classes(task, &labels, &rows)?;
+        let labels = match task.kind {
+            TaskKind::SingleLabel => LabelSet::of(&rows, names.as_ref()),
+            TaskKind::Tokens => tagged::labels(task, &rows)?,
+        };
+        if task.kind == TaskKind::SingleLabel {
+            check_classes(task, &labels, &rows)?;
+        }
         Ok(Prepared { kind: task.kind, labels, rows, validation, test, cleaning })
     }
 }
@@ -76,6 +86,7 @@ impl Prepared {
     fn target(&self, row: &Row) -> Result<Target, TrainingError> {
         match self.kind {
             TaskKind::SingleLabel => self.labels.index_of(row).map(Target::Label),
+            TaskKind::Tokens => tagged::target(row, &self.labels),
         }
     }
 }

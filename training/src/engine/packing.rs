@@ -9,19 +9,27 @@ use candle_core::Var;
 pub struct PackedBatch {
     tokens: Vec<u32>,
     starts: Vec<usize>,
+    /// Where heads read.
+    read: Vec<u32>,
     offsets: Option<Var>,
 }
 
 impl PackedBatch {
-    /// Packs sequences; empty ones are not allowed, since nothing could stand for them.
+    /// Packs sequences that heads read at their first tokens; empty ones are not allowed, since nothing could stand for them.
     pub fn new<'a>(sequences: impl IntoIterator<Item = &'a [u32]>) -> Self {
-        let (mut tokens, mut starts) = (Vec::new(), vec![0]);
-        for sequence in sequences {
-            debug_assert!(!sequence.is_empty());
+        Self::read_at(sequences.into_iter().map(|sequence| (sequence, &[Some(0)][..])))
+    }
+
+    /// Packs sequences that heads read at these places of each, those that are none left out.
+    pub fn read_at<'a>(sequences: impl IntoIterator<Item = (&'a [u32], &'a [Option<usize>])>) -> Self {
+        let (mut tokens, mut starts, mut read) = (Vec::new(), vec![0], Vec::new());
+        for (sequence, places) in sequences {
+            debug_assert!(!sequence.is_empty() && places.iter().flatten().all(|place| *place < sequence.len()));
+            read.extend(places.iter().flatten().map(|place| (tokens.len() + place) as u32));
             tokens.extend_from_slice(sequence);
             starts.push(tokens.len());
         }
-        Self { tokens, starts, offsets: None }
+        Self { tokens, starts, read, offsets: None }
     }
 
     /// The same sequences with `offsets`, `[tokens, hidden]`, added to their tokens' word vectors. A backward pass gives them
@@ -45,9 +53,9 @@ impl PackedBatch {
         self.starts.len() - 1
     }
 
-    /// Where each sequence begins.
-    pub(super) fn firsts(&self) -> Vec<u32> {
-        self.starts[..self.rows()].iter().map(|start| *start as u32).collect()
+    /// The places among all tokens where heads read.
+    pub fn read(&self) -> &[u32] {
+        &self.read
     }
 
     /// The places of one sequence's tokens.
@@ -86,7 +94,9 @@ mod tests {
         let batch = PackedBatch::new([[5u32, 6].as_slice(), &[7], &[8, 9, 10]]);
         assert_eq!(batch.tokens(), [5, 6, 7, 8, 9, 10]);
         assert_eq!(batch.spans().collect::<Vec<_>>(), [0..2, 2..3, 3..6]);
-        assert_eq!(batch.firsts(), [0, 2, 3]);
+        assert_eq!(batch.read(), [0, 2, 3]);
+        let sequences = [(&[5u32, 6][..], &[Some(1), None][..]), (&[7], &[]), (&[8, 9, 10], &[Some(0), Some(2)])];
+        assert_eq!(PackedBatch::read_at(sequences).read(), [1, 3, 5]);
         assert_eq!(batch.positions(), [0, 1, 0, 0, 1, 2]);
         let mut values = [1, 2, 3, 4, 5, 6];
         assert_eq!(pieces(&mut values, [2, 1, 3]), [&mut [1, 2][..], &mut [3], &mut [4, 5, 6]]);

@@ -56,6 +56,9 @@ pub struct EncoderConfig {
     /// The classifier's labels.
     #[serde(default)]
     pub id2label: BTreeMap<String, String>,
+    /// The classes of transformers that the model is of.
+    #[serde(default)]
+    pub architectures: Vec<String>,
     /// How the tokens' vectors become the text's (Pulsewire's own key).
     #[serde(default)]
     pub pooling: Pooling,
@@ -81,6 +84,11 @@ impl EncoderConfig {
         Ok(Self { path: path.to_owned(), ..config })
     }
 
+    /// Whether the classifier labels each token rather than the text.
+    pub fn labels_tokens(&self) -> bool {
+        self.architectures.iter().any(|architecture| architecture.ends_with("ForTokenClassification"))
+    }
+
     /// The file that this was read from.
     pub fn path(&self) -> &Path {
         &self.path
@@ -101,14 +109,15 @@ pub(super) fn build(config: &EncoderConfig, weights: &Weights, form: &Form) -> R
     for layer in 0..config.num_hidden_layers {
         hidden = writer.layer(&format!("encoder.layer.{layer}"), &hidden, &mask)?;
     }
-    let pooled = match config.pooling {
+    let answering = match config.pooling {
+        _ if config.labels_tokens() => hidden,
         Pooling::Pooler => writer.pooler(&hidden)?,
         Pooling::Cls => writer.first_token(&hidden),
         Pooling::Mean => writer.mean(&hidden, &attention_mask),
     };
     let labels = config.id2label.len();
-    let logits = writer.linear("classifier", "logits", &pooled, [config.hidden_size, labels])?;
-    writer.graph.output(&logits, axes[0], labels);
+    let logits = writer.linear("classifier", "logits", &answering, [config.hidden_size, labels])?;
+    writer.graph.output(&logits, if config.labels_tokens() { &axes } else { &axes[..1] }, labels);
     Ok(writer.graph.finish())
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::EvaluationReport;
+use super::{EntityReport, EvaluationReport};
 use crate::dataset::Target;
 use crate::run::TaskKind;
 
@@ -14,10 +14,12 @@ use crate::run::TaskKind;
 pub enum HeadReport {
     /// One label a row.
     SingleLabel(EvaluationReport),
+    /// A tag for each word, by the entities that they mark.
+    Entities(EntityReport),
 }
 
 impl HeadReport {
-    /// Measures a head's logits, one row for each target.
+    /// Measures a head's logits, one row for each target, or for each tag of one.
     pub(crate) fn of<'a>(
         kind: TaskKind,
         head: &str,
@@ -30,6 +32,16 @@ impl HeadReport {
                 let pairs = targets.zip(logits).filter_map(|(target, row)| Some((target.label()?, likeliest(row))));
                 Self::SingleLabel(EvaluationReport::from_pairs(head, labels, pairs))
             }
+            TaskKind::Tokens => {
+                let predicted: Vec<usize> = logits.iter().map(|row| likeliest(row)).collect();
+                let mut rest = &predicted[..];
+                let texts = targets.map(|target| {
+                    let (own, others) = rest.split_at(target.labels().len().min(rest.len()));
+                    rest = others;
+                    (target.labels(), own)
+                });
+                Self::Entities(EntityReport::of(head, labels, texts))
+            }
         }
     }
 
@@ -37,6 +49,7 @@ impl HeadReport {
     pub fn head(&self) -> &str {
         match self {
             Self::SingleLabel(report) => &report.head,
+            Self::Entities(report) => &report.head,
         }
     }
 
@@ -44,6 +57,7 @@ impl HeadReport {
     pub fn rows(&self) -> usize {
         match self {
             Self::SingleLabel(report) => report.rows,
+            Self::Entities(report) => report.rows,
         }
     }
 
@@ -51,6 +65,7 @@ impl HeadReport {
     pub fn score(&self) -> f64 {
         match self {
             Self::SingleLabel(report) => report.macro_f1,
+            Self::Entities(report) => report.f1,
         }
     }
 
@@ -58,6 +73,9 @@ impl HeadReport {
     pub fn figures(&self) -> Vec<(&'static str, f64)> {
         match self {
             Self::SingleLabel(report) => vec![("accuracy", report.accuracy), ("macro_f1", report.macro_f1)],
+            Self::Entities(EntityReport { precision, recall, f1, .. }) => {
+                vec![("entity_precision", *precision), ("entity_recall", *recall), ("entity_f1", *f1)]
+            }
         }
     }
 }
@@ -66,6 +84,7 @@ impl fmt::Display for HeadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SingleLabel(report) => report.fmt(f),
+            Self::Entities(report) => report.fmt(f),
         }
     }
 }

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use inference::TextTokenizer;
 
-use super::tokens_of;
+use super::reading::Reading;
 use crate::dataset::{Target, TaskData, key};
 use crate::error::TrainingError;
+use crate::run::TaskKind;
 
 /// Rows that the same tasks label.
 #[derive(Debug)]
@@ -20,7 +21,8 @@ pub(super) struct Group {
 /// A tokenised text with one target for each task of its group.
 #[derive(Debug)]
 pub(super) struct Row {
-    pub(super) tokens: Box<[u32]>,
+    pub(super) reading: Reading,
+    /// Of words, for those that the encoder sees.
     pub(super) targets: Vec<Target>,
 }
 
@@ -38,10 +40,15 @@ pub(super) fn of(data: &[TaskData], tokenizer: &TextTokenizer, base: &Path) -> R
         }
     }
     let mut groups: BTreeMap<Vec<usize>, Vec<Row>> = BTreeMap::new();
+    // Tasks of one run read in one way.
+    let kind = data.first().map_or_else(TaskKind::default, |task| task.kind);
     for (text, targets) in texts {
-        let tokens = tokens_of(text, tokenizer, base)?;
-        let (tasks, targets) = targets.into_iter().unzip();
-        groups.entry(tasks).or_default().push(Row { tokens, targets });
+        let reading = Reading::of(text, kind, tokenizer, base)?;
+        if reading.is_seen() {
+            let targets = targets.into_iter().map(|(task, target)| (task, target.at(&reading.places)));
+            let (tasks, targets) = targets.unzip();
+            groups.entry(tasks).or_default().push(Row { reading, targets });
+        }
     }
     Ok(groups.into_iter().map(|(tasks, rows)| Group { tasks, rows }).collect())
 }

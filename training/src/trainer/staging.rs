@@ -11,6 +11,7 @@ use crate::error::TrainingError;
 use crate::metrics::HeadReport;
 use crate::plots;
 use crate::report::TrainingReport;
+use crate::run::TaskKind;
 
 pub(super) fn write(
     staging: &Path,
@@ -37,11 +38,11 @@ pub(super) fn write(
 
 /// `training.svg`, and each task's `confusion-TASK.svg` on its test side. A plot that cannot be drawn does not cost the model.
 fn write_plots(staging: &Path, report: &TrainingReport) -> Result<(), TrainingError> {
-    let confusions = report.tasks.iter().map(|task| {
-        let HeadReport::SingleLabel(test) = &task.test;
+    let confusions = report.tasks.iter().filter_map(|task| {
+        let HeadReport::SingleLabel(test) = &task.test else { return None };
         let name = task.name.replace(|c: char| !c.is_alphanumeric(), "-");
         let title = format!("{}: {}, {} test rows", report.name, task.name, test.rows);
-        (format!("confusion-{name}.svg"), plots::confusion(&title, test))
+        Some((format!("confusion-{name}.svg"), plots::confusion(&title, test)))
     });
     let training = ("training.svg".to_owned(), plots::epochs(&report.name, &report.epochs));
     for (name, plot) in std::iter::once(training).chain(confusions) {
@@ -79,7 +80,9 @@ fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, 
     model.insert("layer_norm_eps".to_owned(), json!(config.layer_norm_eps));
     model.insert("position_embedding_type".to_owned(), json!(config.position_embedding_type));
     model.insert("_name_or_path".to_owned(), json!(report.name));
-    model.insert("architectures".to_owned(), json!(["BertForSequenceClassification"]));
+    let of_words = report.tasks.iter().any(|task| task.kind == TaskKind::Tokens);
+    let architecture = if of_words { "BertForTokenClassification" } else { "BertForSequenceClassification" };
+    model.insert("architectures".to_owned(), json!([architecture]));
     model.insert("id2label".to_owned(), Value::Object(id2label));
     model.insert("label2id".to_owned(), Value::Object(label2id));
     model.insert("heads".to_owned(), json!(heads));

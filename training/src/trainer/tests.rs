@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use ndarray::Array2;
 use serde_json::{Value, json};
 
 use super::*;
@@ -13,6 +14,7 @@ use crate::run::{Split, Task, TaskKind};
 use crate::source::DataSource;
 
 mod interruption;
+mod words;
 
 pub(crate) const WORDS: [&str; 9] = ["up", "down", "rain", "sun", "and", "the", "shares", "today", "again"];
 

@@ -18,6 +18,7 @@ const EXAMPLES: &str = "\
 EXAMPLES:
   pulsewire train --model news --data headlines.csv --text headline --label sentiment
   pulsewire train --model news --data Sentences_50Agree.txt --format separated --encoding latin-1 --head sentiment
+  pulsewire train --model names --data train.conll --test test.conll        tagged words: named entities
   pulsewire train --run finance.toml --seed 2        several heads on one encoder; the file says which
 
 The rows are cleaned and split into 70 % training, 15 % validation, 15 % test. The model is published only if
@@ -35,6 +36,7 @@ A run's file:
   data = [{ path = \"headlines.csv\", text = \"headline\", label = \"sentiment\" }]
   split = { by = \"time\", column = \"published\", test = 0.2 }     or by stratified (default), digest, group
   cleaning = { html = true, urls = \"replace\" }                      see `pulsewire data clean --help`
+  kind = \"single-label\"                                 or tokens: a tag B-TYPE, I-TYPE or O for each word
   [hyperparameters]
   epochs = 4";
 
@@ -140,7 +142,7 @@ impl RecipeArguments {
         }
         let task = Task {
             name: self.head.clone().or_else(|| self.labelled.label.clone()).unwrap_or_else(|| "label".to_owned()),
-            kind: TaskKind::default(),
+            kind: self.labelled.kind(),
             data: self.labelled.sources(),
             validation: Vec::new(),
             test: self.labelled.of(&self.test),
@@ -163,6 +165,9 @@ fn render(published: &Publication) -> String {
         backends.add_row([backend.backend.clone(), delta, limit]);
     }
     let onwards = match alias {
+        Alias::Champion if report.tasks.iter().any(|task| task.kind == TaskKind::Tokens) => {
+            "it is the champion".to_owned()
+        }
         Alias::Champion => "it is the champion: monitors use it from now on".to_owned(),
         Alias::Challenger => {
             format!("it is the challenger; `pulsewire model promote {model}@{version}` puts it to use")
@@ -214,6 +219,14 @@ mod tests {
         assert_eq!((run.tasks[0].name.as_str(), run.tasks[0].data.len()), ("mood", 2));
         assert_eq!(run.tasks[0].data[1].format, Some(training::Format::Separated));
         assert_eq!(run.tasks[0].data[1].encoding, training::Encoding::Latin1);
+    }
+
+    #[test]
+    fn files_of_tagged_words_make_a_task_of_words() {
+        let kind = |arguments: &[&str]| run_of(&[&["--model", "ner", "--data"], arguments].concat()).tasks[0].kind;
+        assert_eq!(kind(&["a.conll"]), TaskKind::Tokens);
+        assert_eq!(kind(&["a.txt", "--format", "conll"]), TaskKind::Tokens);
+        assert_eq!(kind(&["a.csv"]), TaskKind::SingleLabel);
     }
 
     #[test]

@@ -9,9 +9,14 @@ use crate::random::Random;
 /// Places rows label by label, in the seed's order. A side with a share above zero gets at least one row of every label, unless
 /// `taken`, the sides of texts that earlier splits have met, leaves none for it.
 pub(super) fn place(splitting: &Splitting<'_>, labels: usize, taken: &HashMap<String, Side>) -> Vec<(usize, Side)> {
+    let mut counts = vec![0usize; labels];
+    let given = splitting.targets.iter().flat_map(|target| target.labels());
+    given.for_each(|label| counts[*label] += 1);
     let mut by_label = vec![Vec::new(); labels];
     for (row, target) in splitting.targets.iter().enumerate() {
-        target.labels().iter().for_each(|label| by_label[*label].push(row));
+        // A row of several labels is placed by its rarest one.
+        let rarest = target.labels().iter().min_by_key(|label| (counts[**label], **label));
+        rarest.into_iter().for_each(|label| by_label[*label].push(row));
     }
     let mut random = Random::new(splitting.seed, "split");
     let mut placed = Vec::with_capacity(splitting.rows.len());

@@ -80,7 +80,7 @@ impl DemoReport {
         table.add_row(["feed", &format!("{} to {}", self.from, self.until)]);
         table.add_row(["model", &self.model]);
         for task in self.training.iter().flat_map(|training| &training.tasks) {
-            let HeadReport::SingleLabel(test) = &task.test;
+            let HeadReport::SingleLabel(test) = &task.test else { continue };
             let text = format!("{:.1} % of held-out rows right, macro F1 {:.3}", 100.0 * test.accuracy, test.macro_f1);
             table.add_row([format!("  head {}", task.name), text]);
         }
