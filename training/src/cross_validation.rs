@@ -37,12 +37,18 @@ pub struct CrossValidationRequest<'a> {
 pub fn cross_validate(request: &CrossValidationRequest<'_>) -> Result<CrossValidation, TrainingError> {
     let CrossValidationRequest { run, only, .. } = *request;
     run.validate()?;
+    if run.distillation.as_ref().is_some_and(|own| !own.teachers.is_empty() && !own.other_data) {
+        let message = "a teacher that was trained on this data has seen the rows of every fold: use `distillation.seeds`, which \
+                       trains teachers fold by fold, or set `distillation.other_data = true` if the teachers were trained on \
+                       none of these rows";
+        return Err(ConfigurationError::invalid("distillation.teachers", message).into());
+    }
     let started = Instant::now();
     let base = match &run.base {
         Some(base) => base.clone(),
         None => Part::BaseEncoder.locate()?,
     };
-    let folds = Folds::load(&run.tasks, request.folds, run.seed)?;
+    let folds = Folds::load(&run.tasks, request.folds, run.split_seed())?;
     if let Some(fold) = only.iter().find(|fold| !(1..=folds.count()).contains(*fold)) {
         let message = format!("there is no fold {fold}; the folds are 1 to {}", folds.count());
         return Err(ConfigurationError::invalid("only", message).into());
@@ -83,7 +89,13 @@ fn identity(run: &TrainingRun, base: &Path, folds: &Folds) -> Result<String, Tra
     let hyperparameters = serde_json::to_string(&run.hyperparameters)
         .map_err(|error| ConfigurationError::invalid("hyperparameters", error.to_string()))?;
     let losses: Vec<_> = run.tasks.iter().map(|task| task.loss).collect();
-    let content = format!("{hyperparameters}\n{losses:?}\n{}\n{}\n{}", base_name(base), run.seed, folds.digest());
+    let mut content = format!("{hyperparameters}\n{losses:?}\n{}\n{}\n{}", base_name(base), run.seed, folds.digest());
+    if let Some(distillation) = &run.distillation {
+        content.push_str(&format!("\n{:?}", distillation.by_content()?));
+    }
+    if let Some(continual) = &run.continual {
+        content.push_str(&format!("\n{:?}", continual.by_content()?));
+    }
     Ok(foundation::digest::sha256(content.as_bytes())[..16].to_owned())
 }
 

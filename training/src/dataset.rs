@@ -1,10 +1,13 @@
 //! From rows as they stand in files to one task's training, validation and test sides.
 
+mod apart;
 pub mod card;
+mod classes;
 mod clean;
 mod cleaning;
 mod folds;
 mod forest;
+mod label_reading;
 mod labels;
 mod near_duplicates;
 mod pairing;
@@ -14,9 +17,11 @@ mod split;
 pub(crate) mod tagged;
 mod target;
 
+pub(crate) use apart::{read_apart, read_unlabelled};
 pub use clean::{CleanRequest, clean};
 pub use cleaning::{Cleaning, Row, key, plain, read_rows};
 pub use folds::{FoldedTask, Folds};
+pub use label_reading::LabelReading;
 pub use labels::{LabelNames, LabelSet};
 pub use rules::{CleaningRules, Treatment, UnicodeForm};
 pub use target::Target;
@@ -111,5 +116,13 @@ impl TaskData {
     }
 }
 
+/// SHA-256 over the rows of all tasks, side by side.
+pub(crate) fn digest(tasks: &[TaskData]) -> String {
+    let digests: Vec<&str> = tasks.iter().map(|task| task.digest.as_str()).collect();
+    foundation::digest::sha256(digests.join("\n").as_bytes())
+}
+
+#[cfg(test)]
+mod kind_tests;
 #[cfg(test)]
 mod tests;

@@ -9,10 +9,12 @@
 //! not depend on the number of threads, so a seed gives one run.
 
 mod activation;
+mod adapter;
 mod attention;
 mod buffer;
 mod checkpoint;
 mod classifier;
+mod consolidation;
 mod embedding;
 mod encoder;
 mod feed_forward;
@@ -30,11 +32,16 @@ mod residual;
 mod schedule;
 mod vector;
 
+pub use adapter::{AdaLora, AdapterKind, Bottleneck, Lora, Prefix, Prompt, Target};
 pub use checkpoint::{EncoderConfig, Weights};
-pub use classifier::Classifier;
+pub use classifier::{Classifier, ParameterCounts};
+pub use consolidation::Consolidation;
 pub use encoder::{Encoder, Mode, Tokens};
 pub use freeze::{Freeze, Frozen};
-pub use loss::{ClassBalanced, CrossEntropy, Focal, Loss, LossKind, Objective, Weighted};
+pub use loss::{
+    BinaryCrossEntropy, BinaryFocal, ClassBalanced, CrossEntropy, Distilled, Focal, Loss, LossKind, Objective,
+    SquaredError, Weighted,
+};
 pub use masked::{Guess, MaskedLanguageModel};
 pub use optimizer::{Optimizer, OptimizerKind, OptimizerState};
 pub use packing::PackedBatch;

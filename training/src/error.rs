@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use foundation::configuration::ConfigurationError;
 use foundation::{Failure, FailureKind};
+use inference::TaskKind;
 
 /// Where a row stands: `file:line`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +118,14 @@ pub enum TrainingError {
         /// What is needed.
         minimum: usize,
     },
+    /// There is not enough to learn from, or no difference in it.
+    #[error("task {task:?}: {message}")]
+    NothingToLearn {
+        /// The task.
+        task: String,
+        /// What is missing and what would mend it.
+        message: String,
+    },
     /// A split gives a side nothing, or leaves a label nothing to learn from.
     #[error("task {task:?}: {message}")]
     Split {
@@ -174,6 +183,29 @@ pub enum TrainingError {
         path: PathBuf,
         /// What is wrong and what would mend it.
         message: String,
+    },
+    /// A fine-tuned model's directory, of a teacher or to go on from, is not what it should be.
+    #[error("fine-tuned model {}: {message}", path.display())]
+    FineTuned {
+        /// The directory or file.
+        path: PathBuf,
+        /// What is wrong and what would mend it.
+        message: String,
+    },
+    /// None of the unlabelled texts, or old rows, is left to learn from.
+    #[error(
+        "no text of {} is left to learn from: they are empty or rows of the tasks{}; name more files",
+        files.join(", "),
+        match hard_above {
+            Some(least) => format!(", or the teachers are surer than {least} of none (lower `hard_above`)"),
+            None => String::new(),
+        }
+    )]
+    NoTextsLeft {
+        /// The files.
+        files: Vec<String>,
+        /// How sure teachers must be.
+        hard_above: Option<f64>,
     },
     /// The loss or its gradient stopped being a number.
     #[error(
@@ -247,6 +279,16 @@ pub enum TrainingError {
         /// The labels.
         labels: Vec<String>,
     },
+    /// A head is asked for what heads of its kind cannot tell.
+    #[error("head {head:?} is {kind}: {message}")]
+    OtherKind {
+        /// The head.
+        head: String,
+        /// What its answers are.
+        kind: TaskKind,
+        /// What was asked and what would mend it.
+        message: String,
+    },
     /// There is nothing to measure a model on.
     #[error("there is no row to measure: the files hold no text")]
     NoRows,
@@ -274,12 +316,16 @@ impl Failure for TrainingError {
             | Self::MissingColumn { .. }
             | Self::MissingHead { .. }
             | Self::NotTags { .. }
+            | Self::FineTuned { .. }
+            | Self::OtherKind { .. }
             | Self::AnotherRunsCheckpoint { .. } => FailureKind::Configuration,
             Self::Row { .. }
             | Self::UnknownLabel { .. }
             | Self::LookAlikeLabels { .. }
             | Self::TooFewRows { .. }
             | Self::TooFewTexts { .. }
+            | Self::NoTextsLeft { .. }
+            | Self::NothingToLearn { .. }
             | Self::Split { .. }
             | Self::FewerRowsThanFolds { .. }
             | Self::OutOfFold { .. }

@@ -6,8 +6,9 @@
 //!                          └────────► Comparison: a second model on the same rows
 //! ```
 //!
-//! [`predict()`] runs the model; everything else is a pure function of [`Predictions`]. Models that label words are measured by
-//! [`find_entities()`].
+//! [`predict()`] runs the model; everything else is a pure function of [`Predictions`]. So much is told of heads that choose one
+//! label; [`measure()`] measures those of other kinds, too, and [`find_entities()`] models that label words, each in figures of
+//! their own.
 
 mod average_precision;
 mod bootstrap;
@@ -19,13 +20,14 @@ mod cross_validation;
 mod entities;
 mod log_loss;
 mod mcnemar;
+mod measured;
 mod predict;
 mod predictions;
 mod presentation;
 mod ranking;
 mod roc_auc;
 mod slices;
-mod table;
+pub(crate) mod table;
 mod temperature;
 mod ties;
 
@@ -42,6 +44,7 @@ pub use cross_validation::{CrossValidation, FoldFigures, FoldedEvaluation, Sprea
 pub use entities::find_entities;
 pub use log_loss::log_loss;
 pub use mcnemar::{McNemar, McNemarMethod, mcnemar};
+pub use measured::{Measured, kind_of, measure};
 pub use predict::{predict, predict_against};
 pub use predictions::Predictions;
 pub use ranking::{LabelRanking, Ranking};

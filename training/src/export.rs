@@ -4,6 +4,7 @@
 //! writes `model.onnx` beside them; [`check_parity`] runs it in every back end against the trainer's logits. [`compress`]
 //! writes a smaller one from it into another directory, which [`check_agreement`] holds against the first.
 
+mod adapter;
 mod agreement;
 mod bert;
 mod calibration;

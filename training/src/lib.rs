@@ -1,18 +1,21 @@
 //! From labelled files to a fine-tuned encoder: data, engine, recipe, report.
 //!
 //! [`TrainingRun`] says what to train, [`train`] does it and leaves a model directory in Hugging Face layout, [`evaluation`]
-//! measures any model on any labelled file, [`cross_validate`] measures a recipe. [`adapt`] makes a base encoder of
+//! measures any model on any labelled file, [`cross_validate`] measures a recipe, [`search`] looks for a better one. [`adapt`] makes a base encoder of
 //! unlabelled texts first. The engine in [`engine`] is candle with blocks of our own.
 
 mod adaptation;
 pub mod agreement;
+mod continual;
 mod cross_validation;
 pub mod dataset;
 mod directory;
+mod distillation;
 pub mod engine;
 mod error;
 pub mod evaluation;
 pub mod export;
+mod fine_tuned;
 pub mod label_audit;
 mod metrics;
 pub mod out_of_fold;
@@ -20,6 +23,7 @@ pub mod plots;
 mod random;
 mod report;
 mod run;
+pub mod search;
 mod sink;
 pub mod source;
 mod tags;
@@ -27,12 +31,14 @@ pub mod tensorboard;
 mod trainer;
 
 pub use adaptation::{Adaptation, AdaptationReport, AdaptationSettings, Guessing, adapt};
+pub use continual::Continual;
 pub use cross_validation::{CrossValidationRequest, cross_validate};
-pub use dataset::{CleaningRules, LabelNames, LabelSet, Row, read_rows};
-pub use engine::{Freeze, Frozen, LossKind, OptimizerKind, ScheduleKind};
+pub use dataset::{CleaningRules, LabelNames, LabelReading, LabelSet, Row, read_rows};
+pub use distillation::{Distillation, Unlabelled};
+pub use engine::{AdapterKind, Freeze, Frozen, LossKind, OptimizerKind, ScheduleKind};
 pub use error::{Location, TrainingError};
 pub use evaluation::{Evaluation, predict};
-pub use metrics::{EntityReport, EvaluationReport, HeadReport, LabelMetrics};
+pub use metrics::{EntityReport, EvaluationReport, HeadReport, LabelMetrics, MultiLabelReport, RegressionReport};
 pub use report::{EpochReport, TaskReport, TrainingReport};
 pub use run::{Hyperparameters, Split, SplitBy, Task, TaskKind, TrainingRun};
 pub use sink::DataSink;

@@ -3,6 +3,8 @@
 mod confusion;
 mod entities;
 mod head_report;
+mod multi_label;
+mod regression;
 
 use std::fmt;
 
@@ -11,6 +13,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) use confusion::Confusion;
 pub use entities::EntityReport;
 pub use head_report::HeadReport;
+pub use multi_label::MultiLabelReport;
+pub use regression::RegressionReport;
 
 /// A head's measured quality on labelled rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,4 +1,6 @@
-//! Plots for a model's folder, as SVG: how training went, and which labels are taken for which.
+//! Plots, as SVG: how training went, which labels are taken for which, and what a search has tried.
+
+mod trials;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -6,6 +8,8 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::metrics::EvaluationReport;
 use crate::report::EpochReport;
+
+pub use trials::trials;
 
 const SIZE: (u32, u32) = (720, 420);
 const FONT: &str = "sans-serif";
@@ -138,7 +142,9 @@ fn whole(epoch: &f64) -> String {
 }
 
 fn mean_score(epoch: &EpochReport) -> f64 {
-    epoch.validation_scores.iter().sum::<f64>() / epoch.validation_scores.len().max(1) as f64
+    let mean = epoch.validation_scores.iter().sum::<f64>() / epoch.validation_scores.len().max(1) as f64;
+    // Numbers may be told worse than by their mean.
+    mean.clamp(0.0, 1.0)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Cleaning, CleaningRules};
+use crate::engine::ParameterCounts;
 use crate::metrics::HeadReport;
 use crate::run::{Hyperparameters, TaskKind};
 
@@ -24,6 +25,9 @@ pub struct TrainingReport {
     pub seed: u64,
     /// The hyper-parameters.
     pub hyperparameters: Hyperparameters,
+    /// How many parameters learned, of how many.
+    #[serde(default)]
+    pub parameters: ParameterCounts,
     /// SHA-256 over the tasks' cleaned rows.
     pub data_digest: String,
     /// What was done to the texts of all tasks, and must be done to texts that the model is asked about.
@@ -87,6 +91,11 @@ impl fmt::Display for TrainingReport {
                 task.test.rows(),
                 task.cleaning
             )?;
+        }
+        let ParameterCounts { learning, all } = self.parameters;
+        if learning < all {
+            let share = 100.0 * learning as f64 / all as f64;
+            writeln!(f, "{learning} of {all} parameters learned ({share:.2} %)")?;
         }
         writeln!(
             f,

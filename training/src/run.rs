@@ -2,20 +2,21 @@
 
 mod hyperparameters;
 mod split;
+mod task;
 
 use std::path::{Path, PathBuf};
 
 use foundation::configuration::{ConfigurationError, parse_toml};
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::CleaningRules;
-use crate::engine::LossKind;
+use crate::continual::Continual;
+use crate::distillation::Distillation;
 use crate::error::TrainingError;
-use crate::source::{DataSource, Format};
 
 pub use hyperparameters::Hyperparameters;
 pub use inference::TaskKind;
 pub use split::{Split, SplitBy};
+pub use task::Task;
 
 /// A training run: a base encoder, one head for each task, and how to train them.
 ///
@@ -28,6 +29,16 @@ pub use split::{Split, SplitBy};
 /// data = [{ path = "Sentences_50Agree.txt", format = "separated", encoding = "latin-1" }]
 ///
 /// [[tasks]]
+/// name = "tags"
+/// kind = "multi-label"
+/// data = [{ path = "tagged.csv", label = "tags", label_separator = ";" }]
+///
+/// [[tasks]]
+/// name = "price"
+/// kind = "regression"
+/// data = [{ path = "priced.csv", label = "price" }]
+///
+/// [[tasks]]
 /// name = "topic"
 /// label_names = "labels.csv"
 /// data = [{ path = "train_data.csv" }]
@@ -36,6 +47,10 @@ pub use split::{Split, SplitBy};
 ///
 /// [hyperparameters]
 /// epochs = 4
+///
+/// [distillation]
+/// teachers = ["models/finance/1", "models/finance/2"]
+/// unlabelled = { data = [{ path = "feed.csv", text = "headline" }] }
 /// ```
 ///
 /// Named entities, from files of tagged words:
@@ -47,6 +62,8 @@ pub use split::{Split, SplitBy};
 /// data = [{ path = "train.txt", format = "conll" }]
 /// test = [{ path = "test.txt", format = "conll" }]
 /// ```
+///
+/// A run that goes on from a model in use names it as `base` and has a section `[continual]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingRun {
@@ -55,6 +72,9 @@ pub struct TrainingRun {
     /// Decides the split, the order of batches, new weights and dropout.
     #[serde(default = "default_seed")]
     pub seed: u64,
+    /// Decides the split in the place of `seed`, so that runs of several seeds have one split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_seed: Option<u64>,
     /// The directory of the base encoder (config.json, tokenizer.json, model.safetensors); the one that `pulsewire setup`
     /// fetched where it is not set.
     #[serde(default)]
@@ -68,41 +88,20 @@ pub struct TrainingRun {
     /// How it is learned.
     #[serde(default)]
     pub hyperparameters: Hyperparameters,
-}
-
-/// One task: labelled files, which become one head.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Task {
-    /// The head's name: `sentiment`.
-    pub name: String,
-    /// What an answer is: `single-label` where it is not set. A task of `tokens` is alone in its run; its labels are tags, one for
-    /// each word.
-    #[serde(default, skip_serializing_if = "TaskKind::is_default")]
-    pub kind: TaskKind,
-    /// The labelled files.
-    pub data: Vec<DataSource>,
-    /// Files that are the validation side, in place of a share of `data`.
-    #[serde(default)]
-    pub validation: Vec<DataSource>,
-    /// Files that are the test side, in place of a share of `data`.
-    #[serde(default)]
-    pub test: Vec<DataSource>,
-    /// A CSV file of two columns that names the labels: `label,topic`.
-    #[serde(default)]
-    pub label_names: Option<PathBuf>,
-    /// What is changed in texts, and which rows are left out; nothing that changes a text where it is not set.
-    #[serde(default)]
-    pub cleaning: CleaningRules,
-    /// What is cut from `data` where there are no files of its own.
-    #[serde(default)]
-    pub split: Split,
-    /// How far an answer is from its label.
-    #[serde(default)]
-    pub loss: LossKind,
+    /// Other models to learn from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distillation: Option<Distillation>,
+    /// That `base` is a fine-tuned model to go on from, and what keeps its old answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continual: Option<Continual>,
 }
 
 impl TrainingRun {
+    /// What decides the split.
+    pub fn split_seed(&self) -> u64 {
+        self.split_seed.unwrap_or(self.seed)
+    }
+
     /// Reads a run's file. Relative paths in it are taken from the file's directory.
     pub fn load(path: &Path) -> Result<Self, TrainingError> {
         let text = std::fs::read_to_string(path)
@@ -117,6 +116,8 @@ impl TrainingRun {
     pub fn resolve_paths(&mut self, directory: &Path) {
         let resolve = |path: &mut PathBuf| *path = directory.join(&*path);
         self.base.iter_mut().chain(&mut self.tensorboard).for_each(resolve);
+        self.distillation.iter_mut().flat_map(Distillation::paths_mut).for_each(resolve);
+        self.continual.iter_mut().flat_map(Continual::paths_mut).for_each(resolve);
         for task in &mut self.tasks {
             task.label_names.iter_mut().for_each(resolve);
             let sources = task.data.iter_mut().chain(&mut task.validation).chain(&mut task.test);
@@ -142,54 +143,56 @@ impl TrainingRun {
             if task.name.is_empty() || self.tasks[..index].iter().any(|other| other.name == task.name) {
                 return invalid(format!("tasks[{index}].name"), "must be set, and differ from the other tasks' names");
             }
-            if task.data.is_empty() {
-                return invalid(format!("tasks[{index}].data"), "at least one file is needed");
-            }
             if task.cleaning.of_texts() != self.tasks[0].cleaning.of_texts() {
                 return invalid(
                     format!("tasks[{index}].cleaning"),
                     "must change texts as that of the first task does: what is served is one text for all heads",
                 );
             }
-            if let Some((key, message)) = self.fault_of_kind(task) {
+            if task.kind == TaskKind::Tokens && self.tasks.len() > 1 {
+                let message =
+                    "\"tokens\" must be the run's only task: its encoder is read word by word, without a pooler";
+                return invalid(format!("tasks[{index}].kind"), message);
+            }
+            if let Some((key, message)) = task.fault() {
                 return invalid(format!("tasks[{index}].{key}"), message);
             }
-            let Split { validation, test, .. } = task.split;
-            if !(validation > 0.0 && test > 0.0 && validation + test <= 0.8) {
-                return invalid(format!("tasks[{index}].split"), "shares must be above 0 and at most 0.8 together");
-            }
-            if let Some(fault) = task.loss.fault() {
-                return invalid(format!("tasks[{index}].loss"), fault);
-            }
         }
+        if let Some((key, message)) = self.distillation.as_ref().and_then(Distillation::fault) {
+            return invalid(format!("distillation.{key}"), message);
+        }
+        let several = self.tasks.iter().position(|task| task.kind != TaskKind::SingleLabel);
+        if let Some(index) = several.filter(|_| self.distillation.is_some() || self.continual.is_some()) {
+            let message = "must be \"single-label\" where `distillation` or `continual` is set";
+            return invalid(format!("tasks[{index}].kind"), message);
+        }
+        self.check_continual()?;
         self.hyperparameters.validate().map_err(TrainingError::from)
     }
 
-    /// What does not go with the kind of a task.
-    fn fault_of_kind(&self, task: &Task) -> Option<(&'static str, &'static str)> {
-        let of_words = task.kind == TaskKind::Tokens;
-        let mut sources = task.data.iter().chain(&task.validation).chain(&task.test);
-        if !of_words && sources.any(|source| matches!(source.resolved_format(), Ok(Format::Conll))) {
-            return Some(("kind", "must be \"tokens\" for files in the format \"conll\""));
+    fn check_continual(&self) -> Result<(), TrainingError> {
+        let Some(continual) = &self.continual else { return Ok(()) };
+        let unlabelled = self.distillation.as_ref().and_then(|distillation| distillation.unlabelled.as_ref());
+        let is_task = |name: &String| self.tasks.iter().any(|task| task.name == *name);
+        let fault = continual.fault().or_else(|| {
+            let checks = [
+                ("task", continual.task.as_ref().is_none_or(is_task), "must be the name of one of the tasks"),
+                (
+                    "replay",
+                    continual.replay + unlabelled.map_or(0.0, |unlabelled| unlabelled.share) < 1.0,
+                    "must leave room for new rows beside the unlabelled texts' share",
+                ),
+            ];
+            checks.into_iter().find(|(_, holds, _)| !holds).map(|(key, _, message)| (key, message))
+        });
+        match fault {
+            Some((key, message)) => Err(ConfigurationError::invalid(format!("continual.{key}"), message).into()),
+            None if self.base.is_none() => {
+                Err(ConfigurationError::invalid("base", "must be the fine-tuned model that `continual` goes on from")
+                    .into())
+            }
+            None => Ok(()),
         }
-        if !of_words {
-            return None;
-        }
-        if self.tasks.len() > 1 {
-            return Some((
-                "kind",
-                "\"tokens\" must be the run's only task: its encoder is read word by word, without a pooler",
-            ));
-        }
-        if task.cleaning.changes_texts() {
-            return Some((
-                "cleaning",
-                "must not change texts, whose words have tags; clean the file before it is tagged",
-            ));
-        }
-        task.label_names
-            .as_ref()
-            .map(|_| ("label_names", "does not go with kind \"tokens\": write the tags' types in the file"))
     }
 }
 
@@ -240,6 +243,28 @@ mod tests {
         check("kind = \"tokens\"\ncleaning = { html = true }\n", "tasks[0].cleaning");
         check("kind = \"tokens\"\n[[tasks]]\nname = \"b\"\ndata = [{ path = \"b.csv\" }]\n", "tasks[0].kind");
         check("test = [{ path = \"b.conll\" }]\n", "must be \"tokens\"");
+        check("[distillation]\nweight = 0.5\n", "distillation.teachers");
+        check("[distillation]\nteachers = [\"a\"]\nweight = 0.0\n", "distillation.weight");
+        check("[distillation]\nteachers = [\"a\"]\ntemperature = 0.0\n", "distillation.temperature");
+        let unlabelled =
+            "[distillation]\nteachers = [\"a\"]\n[distillation.unlabelled]\ndata = [{ path = \"c.csv\" }]\n";
+        check(&format!("{unlabelled}share = 1.0\n"), "distillation.unlabelled.share");
+        check(&format!("{unlabelled}hard_above = 1.0\n"), "distillation.unlabelled.hard_above");
+        check("[continual]\n", "base: must be the fine-tuned model");
+        check("[continual]\newc = 1.0\n", "continual.old");
+        let old = "[continual]\nold = [{ path = \"c.csv\" }]\n";
+        check(old, "continual.old");
+        check(&format!("{old}replay = 1.0\n"), "continual.replay");
+        check(&format!("{old}replay = 0.2\ntask = \"mood\"\n"), "continual.task");
+        check(&format!("{old}replay = 0.6\n{unlabelled}"), "continual.replay: must leave room");
+        check("kind = \"ranking\"\n", "multi-label");
+        check("kind = \"tokens\"\n[distillation]\nteachers = [\"a\"]\n", "tasks[0].kind");
+        check("kind = \"tokens\"\n[continual]\n", "tasks[0].kind");
+        check("kind = \"regression\"\n[distillation]\nteachers = [\"a\"]\n", "tasks[0].kind");
+        check("kind = \"regression\"\nloss = { kind = \"focal\" }\n", "tasks[0].loss: must not be set");
+        check("kind = \"regression\"\nlabel_names = \"a.csv\"\n", "tasks[0].label_names");
+        check("kind = \"multi-label\"\nloss = { kind = \"class-balanced\" }\n", "cross-entropy or focal");
+        check("test = [{ path = \"b.csv\", label_separator = \";\" }]\n", "tasks[0].data: has a label_separator");
         check("[[tasks]]\nname = \"sentiment\"\ndata = [{ path = \"b.csv\" }]\n", "tasks[1].name");
     }
 }

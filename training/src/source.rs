@@ -47,7 +47,13 @@ pub struct DataSource {
     /// What stands between text and label in a `separated` file; the last one in a line counts. Default `@`.
     #[serde(default)]
     pub separator: Option<char>,
+    /// What stands between the labels of one row, where rows have several. Default `|`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_separator: Option<char>,
 }
+
+/// What stands between labels where a source does not say.
+pub(crate) const DEFAULT_LABEL_SEPARATOR: char = '|';
 
 /// How a labelled file is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +116,7 @@ impl DataSource {
             label: None,
             header: true,
             separator: None,
+            label_separator: None,
         }
     }
 

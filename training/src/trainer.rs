@@ -2,13 +2,17 @@
 
 mod adversary;
 mod checkpoint;
+mod companions;
+mod continuation;
 mod curves;
 mod fit;
 mod groups;
+mod lessons;
 mod mixup;
 mod pass;
 mod reading;
 mod sampler;
+mod scale;
 mod scoring;
 mod staging;
 mod step;
@@ -22,18 +26,21 @@ use foundation::parts::Part;
 use foundation::progress::{Progress, Unit};
 use inference::TextTokenizer;
 
-use crate::dataset::{Example, Target, TaskData};
-use crate::engine::{Classifier, EncoderConfig, Mode, Objective, PackedBatch, Weights};
+use crate::dataset::{self, Example, Target, TaskData};
+use crate::engine::{Classifier, Consolidation, EncoderConfig, Mode, Objective, PackedBatch, Weights};
 use crate::error::TrainingError;
 use crate::metrics::HeadReport;
 use crate::report::{REPORT_VERSION, TaskReport, TrainingReport};
 use crate::run::{Hyperparameters, TaskKind, TrainingRun};
 use checkpoint::Keeper;
+use lessons::Lessons;
 use reading::Reading;
+use scale::Scale;
 
 pub use adversary::{Adversarial, Fgm, FreeLb, Pgd};
+pub(crate) use checkpoint::identity;
 pub use checkpoint::{Checkpoints, Pace};
-pub(crate) use scoring::train_and_score;
+pub(crate) use scoring::{train_and_score, train_and_validate};
 pub use trained::TrainedModel;
 
 /// Rows that are measured together.
@@ -70,14 +77,13 @@ fn train_keeping(
         Some(base) => base.clone(),
         None => Part::BaseEncoder.locate()?,
     };
-    let data = TaskData::load(&run.tasks, run.seed)?;
-    let digests: Vec<&str> = data.iter().map(|task| task.digest.as_str()).collect();
-    let data_digest = foundation::digest::sha256(digests.join("\n").as_bytes());
+    let data = TaskData::load(&run.tasks, run.split_seed())?;
+    let data_digest = dataset::digest(&data);
     let keeper = match checkpoints {
         Some(checkpoints) => Some(Keeper::new(checkpoints, checkpoint::identity(run, &base, &data_digest)?, started)),
         None => None,
     };
-    let trainer = Trainer::new(run, &base, &data)?;
+    let mut trainer = Trainer::new(run, &base, &data)?;
     let history = trainer.fit(keeper)?;
     let validation = history.validation.into_iter().enumerate();
     let tasks = validation.map(|(task, report)| trainer.task_report(task, report)).collect::<Result<Vec<_>, _>>()?;
@@ -87,6 +93,7 @@ fn train_keeping(
         base: crate::directory::base_name(&base),
         seed: run.seed,
         hyperparameters: run.hyperparameters.clone(),
+        parameters: trainer.model.counts(),
         text_cleaning: run.tasks.first().map_or_else(Default::default, |task| task.cleaning.of_texts()),
         data_digest,
         tasks,
@@ -95,6 +102,7 @@ fn train_keeping(
         best_epoch: history.best_epoch,
         seconds: history.earlier_seconds + started.elapsed().as_secs_f64(),
     };
+    trainer.restore_scales()?;
     staging::write(staging, &base, &trainer.config, &trainer.model, &report)?;
     let Trainer { model, tokenizer, .. } = trainer;
     Ok(TrainedModel {
@@ -128,6 +136,10 @@ struct Trainer<'a> {
     model: Classifier,
     /// One for each task.
     objectives: Vec<Objective>,
+    /// What pulls weights back to the base's.
+    consolidation: Option<Consolidation>,
+    /// Those of the tasks whose answers are numbers.
+    scales: Vec<Option<Scale>>,
 }
 
 impl<'a> Trainer<'a> {
@@ -146,7 +158,12 @@ impl<'a> Trainer<'a> {
                 ),
             });
         }
-        let groups = groups::of(data, &tokenizer, base)?;
+        let scales: Vec<Option<Scale>> = data.iter().map(Scale::of).collect();
+        let mut lessons = Lessons::ask(run, base, data)?;
+        let width = lessons.width();
+        let mut groups = groups::of(data, &scales, &tokenizer, base, &mut lessons)?;
+        groups.extend(lessons.groups(&tokenizer, base)?);
+        let old = continuation::old_rows(run, data, &tokenizer, base)?;
         let samples = data
             .iter()
             .map(|task| {
@@ -158,12 +175,28 @@ impl<'a> Trainer<'a> {
             .collect::<Result<_, TrainingError>>()?;
         let labels: Vec<usize> = data.iter().map(|task| task.labels.len()).collect();
         let weights = Weights::load(base)?;
-        let model = match run.labels_words() {
+        let mut model = match run.labels_words() {
             true => Classifier::for_words(&config, &weights, &labels, run.seed)?,
             false => Classifier::new(&config, &weights, &labels, run.seed)?,
         };
+        if width > 0 {
+            model.add_projection(width, run.seed);
+        }
+        if run.continual.is_some() {
+            continuation::carry_heads_over(base, &weights, &model, data)?;
+        }
         model.freeze(run.hyperparameters.freeze);
-        Ok(Self { run, data, config, tokenizer, groups, samples, model, objectives: step::objectives(run, data) })
+        if let Some(adapter) = &run.hyperparameters.adapter {
+            adapter.check(config.hidden_size)?;
+            model.adapt(adapter, run.seed);
+        }
+        let consolidation = match &old {
+            Some(old) => continuation::consolidate(run, &model, old)?,
+            None => None,
+        };
+        groups.extend(old);
+        let objectives = step::objectives(run, data);
+        Ok(Self { run, data, config, tokenizer, groups, samples, model, objectives, consolidation, scales })
     }
 
     fn settings(&self) -> &'a Hyperparameters {
@@ -176,8 +209,8 @@ impl<'a> Trainer<'a> {
         Ok(HeadReport::of(data.kind, &data.name, data.labels.names(), targets, &self.answers(task, samples)?))
     }
 
-    /// A head's logits, one row for each place of a sample where it reads. Where there is none, the first label is likeliest:
-    /// a word that the encoder does not see belongs to no entity.
+    /// A head's logits, one row for each place of a sample where it reads; numbers in their own unit. Where there is no place, the
+    /// first label is likeliest: a word that the encoder does not see belongs to no entity.
     fn answers(&self, task: usize, samples: &[Sample]) -> Result<Vec<Vec<f32>>, TrainingError> {
         let title = format!("measuring {}", self.data[task].name);
         let progress = Progress::start(title, Some(samples.len() as u64), Unit::Items("rows"));
@@ -187,14 +220,27 @@ impl<'a> Trainer<'a> {
             let mut read = match packed.read() {
                 [] => Vec::new(),
                 _ => self.model.logits(&self.model.encode(&packed, Mode::Evaluation)?, task)?.to_vec2::<f32>()?,
+            };
+            if let Some(scale) = &self.scales[task] {
+                read.iter_mut().flatten().for_each(|logit| *logit = scale.restored(*logit));
             }
-            .into_iter();
+            let mut read = read.into_iter();
             let places = block.iter().flat_map(|sample| &sample.reading.places);
             let unseen = || vec![0.0; self.data[task].labels.len()];
             answers.extend(places.map(|place| place.and_then(|_| read.next()).unwrap_or_else(unseen)));
             progress.advance(block.len() as u64);
         }
         Ok(answers)
+    }
+
+    /// Makes the heads themselves answer in their numbers' units; the last thing that is done to them.
+    fn restore_scales(&mut self) -> Result<(), TrainingError> {
+        for (head, scale) in self.scales.iter_mut().enumerate() {
+            if let Some(Scale { mean, deviation }) = scale.take() {
+                self.model.rescale(head, deviation as f32, mean as f32)?;
+            }
+        }
+        Ok(())
     }
 
     fn task_report(&self, task: usize, validation: HeadReport) -> Result<TaskReport, TrainingError> {

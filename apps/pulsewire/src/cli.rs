@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Train(Box<commands::train::TrainCommand>),
     /// Measure a training recipe: every row judged by a model that has not seen it
     CrossValidate(Box<commands::cross_validate::CrossValidateCommand>),
+    /// Look for better hyper-parameters of a training recipe
+    Search(Box<commands::search::SearchCommand>),
     /// Measure a model on labelled files
     Evaluate(commands::evaluate::EvaluateCommand),
     /// Write a model directory with a fresh ONNX file
@@ -115,6 +117,7 @@ impl Command {
             Self::Adapt(command) => command.run(),
             Self::Train(command) => command.run(global).await,
             Self::CrossValidate(command) => command.run().await,
+            Self::Search(command) => command.run(),
             Self::Evaluate(command) => command.run(global).await,
             Self::Export(command) => command.run(global).await,
             Self::Model(command) => command.run(global),

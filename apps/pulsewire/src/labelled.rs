@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use training::{CleaningRules, DataSource, Encoding, Format, LabelNames, Row, TaskKind, TrainingError, read_rows};
+use training::{
+    CleaningRules, DataSource, Encoding, Format, LabelNames, LabelReading, Row, TaskKind, TrainingError, read_rows,
+};
 
 use crate::settings::serde_name;
 
@@ -32,18 +34,28 @@ pub(crate) struct LabelledArguments {
     /// What stands between text and label in a separated file (default: @)
     #[arg(long, value_name = "CHARACTER")]
     pub(crate) separator: Option<char>,
+    /// What stands between the labels of one row, where rows have several (default: |)
+    #[arg(long, value_name = "CHARACTER")]
+    pub(crate) label_separator: Option<char>,
     /// CSV of two columns that names the labels
     #[arg(long, value_name = "FILE")]
     pub(crate) label_names: Option<PathBuf>,
 }
 
 impl LabelledArguments {
-    /// The tidied rows of `--data` that have a text, cleaned by these rules, with the values of these columns.
-    pub(crate) fn rows(&self, extra: &[String], rules: CleaningRules) -> Result<Vec<Row>, TrainingError> {
+    /// The tidied rows of `--data` that have a text, with labels of this kind, cleaned by these rules, with the values of these
+    /// columns.
+    pub(crate) fn rows(
+        &self,
+        kind: TaskKind,
+        extra: &[String],
+        rules: CleaningRules,
+    ) -> Result<Vec<Row>, TrainingError> {
         let names = self.label_names.as_deref().map(LabelNames::load).transpose()?;
+        let labels = LabelReading { kind, names: names.as_ref() };
         let (mut rows, mut cleaning) = (Vec::new(), Default::default());
         for source in self.sources() {
-            rows.extend(read_rows(&source, extra, names.as_ref(), rules, &mut cleaning)?);
+            rows.extend(read_rows(&source, extra, labels, rules, &mut cleaning)?);
         }
         if cleaning.empty_texts > 0 {
             tracing::warn!("{} rows without a text are left out", cleaning.empty_texts);
@@ -71,6 +83,7 @@ impl LabelledArguments {
             label: self.label.clone(),
             header: !self.no_header,
             separator: self.separator,
+            label_separator: self.label_separator,
             ..DataSource::new(path)
         };
         paths.iter().map(source).collect()

@@ -152,6 +152,9 @@ mod tests {
             seed,
             base: None,
             tensorboard: None,
+            split_seed: None,
+            distillation: None,
+            continual: None,
             tasks: Vec::new(),
             hyperparameters: Default::default(),
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use inference::{Head, Scores};
+use inference::{Head, Scores, TaskKind};
 
 /// The names under which label lists are looked at.
 const POSITIVE: [&str; 3] = ["positive", "pos", "bullish"];
@@ -40,13 +40,31 @@ struct GravityColumn {
 
 /// The model cannot serve the monitor.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "model {model} has no head with the labels positive and negative (its heads: {heads}): train one with those labels, \
-     or name another model with --model"
-)]
-pub struct NoSentimentHead {
-    model: String,
-    heads: String,
+pub enum NoSentimentHead {
+    /// No head has the labels.
+    #[error(
+        "model {model} has no head with the labels positive and negative (its heads: {heads}): train one with those labels, \
+         or name another model with --model"
+    )]
+    NoLabels {
+        /// The model's name.
+        model: String,
+        /// Its heads with their labels.
+        heads: String,
+    },
+    /// The head's answers are no choice among its labels.
+    #[error(
+        "head {head} of model {model} is {kind}: a message has one sentiment, so train the head with kind = \"single-label\", or \
+         name another model with --model"
+    )]
+    Kind {
+        /// The model's name.
+        model: String,
+        /// The sentiment head.
+        head: String,
+        /// What its answers are.
+        kind: TaskKind,
+    },
 }
 
 /// Probabilities of one message; the three sentiments add up to 1.
@@ -78,7 +96,7 @@ impl OutputMap {
         let columns = |(index, head): (usize, &Head)| SentimentColumns::of(index, &head.labels);
         let indexed = || heads.iter().enumerate();
         let named = indexed().filter(|(_, head)| &*head.name == "sentiment").find_map(columns);
-        let sentiment = named.or_else(|| indexed().find_map(columns)).ok_or_else(|| NoSentimentHead {
+        let sentiment = named.or_else(|| indexed().find_map(columns)).ok_or_else(|| NoSentimentHead::NoLabels {
             model: model.to_owned(),
             heads: heads
                 .iter()
@@ -86,6 +104,12 @@ impl OutputMap {
                 .collect::<Vec<_>>()
                 .join(", "),
         })?;
+        let head = &heads[sentiment.head];
+        if head.kind != TaskKind::SingleLabel {
+            let (model, head, kind) = (model.to_owned(), head.name.to_string(), head.kind);
+            return Err(NoSentimentHead::Kind { model, head, kind });
+        }
+        let indexed = || indexed().filter(|(_, head)| head.kind != TaskKind::Regression);
         let subject = indexed()
             .find(|(index, head)| *index != sentiment.head && matches!(&*head.name, "topic" | "subject"))
             .map(|(index, head)| SubjectColumns { head: index, labels: head.labels.clone() });
@@ -144,6 +168,17 @@ mod tests {
         let map = OutputMap::new("m", &[Head::new("label", ["negative", "positive"])]).unwrap();
         let read = map.read(&Scores::new([vec![0.25, 0.75].into()]));
         assert_eq!((read.positive, read.neutral, read.negative, read.subject), (0.75, 0.0, 0.25, None));
+    }
+
+    #[test]
+    fn a_sentiment_head_of_another_kind_is_refused() {
+        let head = Head::new("tone", ["negative", "positive"]).of_kind(TaskKind::MultiLabel);
+        let error = OutputMap::new("news", &[head, Head::new("topic", ["a", "b"])]).unwrap_err().to_string();
+        assert!(error.contains("head tone of model news is multi-label") && error.contains("single-label"), "{error}");
+        // A number that is called so says nothing about gravity.
+        let grave = Head::new("risk", ["grave"]).of_kind(TaskKind::Regression);
+        let map = OutputMap::new("m", &[Head::new("label", ["negative", "positive"]), grave]).unwrap();
+        assert_eq!(map.read(&Scores::new([vec![0.25, 0.75].into(), vec![-3.0].into()])).gravity, 1.0);
     }
 
     #[test]

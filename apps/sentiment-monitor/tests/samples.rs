@@ -67,7 +67,7 @@ fn labelled_headlines_are_whole_distinct_and_balanced() {
     assert_eq!(topics.keys().copied().collect::<Vec<_>>(), TOPICS);
     assert_eq!(gravities.keys().copied().collect::<Vec<_>>(), ["grave", "ordinary"]);
     for (label, count) in sentiments.into_iter().chain(gravities) {
-        assert!(count * 6 >= rows.len(), "{label}: {count} of {}", rows.len());
+        assert!(count * 5 >= rows.len(), "{label}: {count} of {}", rows.len());
         assert!(README.contains(&format!("`{label}` {count}")), "README has another count of {label} than {count}");
     }
     for (label, count) in topics {

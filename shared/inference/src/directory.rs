@@ -111,6 +111,7 @@ struct Config {
     architectures: Vec<String>,
     id2label: Option<BTreeMap<String, Arc<str>>>,
     heads: Option<Vec<Head>>,
+    problem_type: Option<String>,
     max_position_embeddings: Option<usize>,
     vocab_size: Option<usize>,
     text_cleaning: Option<serde_json::Value>,
@@ -140,8 +141,7 @@ impl Config {
             return if labels.is_empty() {
                 Err(invalid("id2label is empty: a classifier has labels".into()))
             } else {
-                let of_tokens = self.architectures.iter().any(|name| name.ends_with("ForTokenClassification"));
-                let kind = if of_tokens { TaskKind::Tokens } else { TaskKind::default() };
+                let kind = self.kind(labels.len()).map_err(invalid)?;
                 Ok([Head::new(DEFAULT_HEAD, labels).of_kind(kind)].into())
             };
         };
@@ -150,6 +150,13 @@ impl Config {
         }
         if heads.len() > 1 && heads::label_words(heads) {
             return Err(invalid("a head that labels words must be the only one".into()));
+        }
+        if let [head] = &heads[..]
+            && self.problem_type.is_some()
+            && self.kind(labels.len()).map_err(invalid)? != head.kind
+        {
+            let wanted = head.kind.problem_type().map_or("left out".to_owned(), |name| format!("{name:?}"));
+            return Err(invalid(format!("problem_type must be {wanted}, as head {:?} is {}", head.name, head.kind)));
         }
         let of_heads: Vec<(&str, &str)> =
             heads.iter().flat_map(|head| head.labels.iter().map(|label| (&*head.name, &**label))).collect();
@@ -164,6 +171,20 @@ impl Config {
             )));
         }
         Ok(heads.clone().into())
+    }
+
+    /// What a model of one head answers, as Transformers understands it: one label without a kind is a number.
+    fn kind(&self, labels: usize) -> Result<TaskKind, String> {
+        if self.architectures.iter().any(|name| name.ends_with("ForTokenClassification")) {
+            return Ok(TaskKind::Tokens);
+        }
+        let Some(name) = &self.problem_type else {
+            return Ok(if labels == 1 { TaskKind::Regression } else { TaskKind::SingleLabel });
+        };
+        TaskKind::of_problem_type(name).ok_or_else(|| {
+            let known: Vec<&str> = TaskKind::ALL.into_iter().filter_map(TaskKind::problem_type).collect();
+            format!("problem_type {name:?} is none of {}", known.join(", "))
+        })
     }
 }
 

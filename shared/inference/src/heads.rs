@@ -9,20 +9,44 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TaskKind {
-    /// One of the labels.
+    /// One of the labels: their softmax.
     #[default]
     SingleLabel,
+    /// Any number of the labels, none among them: each one's sigmoid.
+    MultiLabel,
+    /// A number: the logit itself.
+    Regression,
     /// For each word, one of the labels.
     Tokens,
 }
 
 impl TaskKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::SingleLabel, Self::MultiLabel, Self::Regression, Self::Tokens];
+
     /// The name that files have for it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SingleLabel => "single-label",
+            Self::MultiLabel => "multi-label",
+            Self::Regression => "regression",
             Self::Tokens => "tokens",
         }
+    }
+
+    /// What Transformers calls it, in `problem_type` of `config.json`; none for words, which have a class of their own there.
+    pub const fn problem_type(self) -> Option<&'static str> {
+        match self {
+            Self::SingleLabel => Some("single_label_classification"),
+            Self::MultiLabel => Some("multi_label_classification"),
+            Self::Regression => Some("regression"),
+            Self::Tokens => None,
+        }
+    }
+
+    /// The kind that Transformers calls so.
+    pub fn of_problem_type(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.problem_type() == Some(name))
     }
 
     /// Whether it is the kind of a head that names none.
@@ -46,7 +70,7 @@ pub struct Head {
     /// What an answer is.
     #[serde(default, skip_serializing_if = "TaskKind::is_default")]
     pub kind: TaskKind,
-    /// The answers, in the order of the probabilities.
+    /// The answers, in the order of the probabilities; a number's name where it is a regression.
     pub labels: Vec<Arc<str>>,
 }
 

@@ -1,37 +1,41 @@
-//! The probabilities that a model gives one text.
+//! What a model answers to one text.
 
 use std::sync::Arc;
 
-use crate::heads::Head;
+use crate::heads::{Head, TaskKind};
 
-/// For each head the softmax probabilities of its labels. Cloning copies a pointer.
+/// For each head the probabilities of its labels, or its number. Cloning copies a pointer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scores {
     heads: Arc<[Box<[f32]>]>,
 }
 
 impl Scores {
-    /// Scores of these probabilities, one slice a head.
+    /// Scores of these answers, one slice a head.
     pub fn new(heads: impl IntoIterator<Item = Box<[f32]>>) -> Self {
         Self { heads: heads.into_iter().collect() }
     }
 
-    /// The softmax of each head's share of a row of logits.
+    /// Each head's share of a row of logits, as its kind reads it.
     pub fn from_logits(logits: &[f32], heads: &[Head]) -> Self {
         let mut rest = logits;
         Self::new(heads.iter().map(|head| {
             let (own, others) = rest.split_at(head.labels.len().min(rest.len()));
             rest = others;
-            softmax(own)
+            match head.kind {
+                TaskKind::SingleLabel | TaskKind::Tokens => softmax(own),
+                TaskKind::MultiLabel => own.iter().map(|logit| sigmoid(*logit)).collect(),
+                TaskKind::Regression => own.into(),
+            }
         }))
     }
 
-    /// The probabilities, head by head.
+    /// The answers, head by head.
     pub fn heads(&self) -> &[Box<[f32]>] {
         &self.heads
     }
 
-    /// The probabilities of one head; empty where the model has no such head.
+    /// The probabilities of one head, or its number; empty where the model has no such head.
     pub fn head(&self, index: usize) -> &[f32] {
         self.heads.get(index).map_or(&[], |probabilities| probabilities)
     }
@@ -55,9 +59,28 @@ fn softmax(logits: &[f32]) -> Box<[f32]> {
     probabilities
 }
 
+fn sigmoid(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_kind_of_head_reads_its_logits_in_its_own_way() {
+        let heads = [
+            Head::new("tags", ["a", "b", "c"]).of_kind(TaskKind::MultiLabel),
+            Head::new("price", ["price"]).of_kind(TaskKind::Regression),
+            Head::new("tone", ["down", "up"]),
+        ];
+        let scores = Scores::from_logits(&[f32::ln(3.0), -200.0, 200.0, -1234.5, 7.0, 7.0], &heads);
+        assert!((scores.head(0)[0] - 0.75).abs() < 1e-6);
+        assert_eq!(
+            (&scores.head(0)[1..], scores.head(1), scores.head(2)),
+            (&[0.0, 1.0][..], &[-1234.5][..], &[0.5; 2][..])
+        );
+    }
 
     #[test]
     fn softmax_is_taken_head_by_head() {

@@ -172,10 +172,10 @@ fn label_counts(rows: &[Row]) -> Vec<LabelCount> {
 
 fn look_alike_pairs(rows: &[Row]) -> Vec<LookAlikePair> {
     let pair = |pair: labels::LookAlikes<'_>| LookAlikePair {
-        first: pair.first.label.clone(),
-        first_at: Place::of(&pair.first.at),
-        second: pair.second.label.clone(),
-        second_at: Place::of(&pair.second.at),
+        first: pair.first.label.to_owned(),
+        first_at: Place::of(pair.first.at),
+        second: pair.second.label.to_owned(),
+        second_at: Place::of(pair.second.at),
     };
     labels::look_alikes(rows).into_iter().take(SHOWN).map(pair).collect()
 }

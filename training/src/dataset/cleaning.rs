@@ -6,21 +6,30 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::card::PersonalKind;
-use super::{CleaningRules, LabelNames};
+use super::label_reading::BETWEEN;
+use super::{CleaningRules, LabelReading};
 use crate::error::{Location, TrainingError};
-use crate::source::{DataSource, RawRow};
+use crate::source::{DEFAULT_LABEL_SEPARATOR, DataSource, RawRow};
 
 /// A cleaned row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// The text, with single spaces and no control characters; never empty.
     pub text: String,
-    /// The label, trimmed and renamed; never empty.
+    /// The label, trimmed and renamed. Empty where a row has none of its task's labels; several stand in it as
+    /// [`Row::labels`] reads them.
     pub label: String,
     /// The values of the further columns asked for, trimmed.
     pub extra: Vec<String>,
     /// Where it stands.
     pub at: Location,
+}
+
+impl Row {
+    /// Each of the row's labels.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        self.label.split(BETWEEN).filter(|label| !label.is_empty())
+    }
 }
 
 /// What cleaning met, in rows.
@@ -103,17 +112,18 @@ impl fmt::Display for Cleaning {
 }
 
 /// Reads a file and tidies its rows by the rules; duplicates stay in. `extra` are columns to read beside text and label.
-pub fn read_rows(
+pub fn read_rows<'a>(
     source: &DataSource,
     extra: &[String],
-    names: Option<&LabelNames>,
+    labels: impl Into<LabelReading<'a>>,
     rules: CleaningRules,
     cleaning: &mut Cleaning,
 ) -> Result<Vec<Row>, TrainingError> {
+    let (labels, separator) = (labels.into(), source.label_separator.unwrap_or(DEFAULT_LABEL_SEPARATOR));
     let mut rows = Vec::new();
     for raw in source.read_with(extra)? {
         cleaning.read += 1;
-        if let Some(row) = tidy(raw, names, rules, cleaning)? {
+        if let Some(row) = tidy(raw, labels, separator, rules, cleaning)? {
             rows.push(row);
         }
     }
@@ -133,7 +143,8 @@ pub fn plain(text: &str) -> String {
 
 fn tidy(
     raw: RawRow,
-    names: Option<&LabelNames>,
+    labels: LabelReading<'_>,
+    separator: char,
     rules: CleaningRules,
     cleaning: &mut Cleaning,
 ) -> Result<Option<Row>, TrainingError> {
@@ -147,17 +158,7 @@ fn tidy(
     }
     let label = raw.label.trim();
     cleaning.trimmed_labels += usize::from(label.len() < raw.label.len());
-    if label.is_empty() {
-        return Err(TrainingError::Row {
-            at: raw.at,
-            field: "label".to_owned(),
-            message: "is empty; every row needs a label".to_owned(),
-        });
-    }
-    let label = match names {
-        Some(names) => names.name_of(label, &raw.at)?.to_owned(),
-        None => label.to_owned(),
-    };
+    let label = labels.read(label, separator, &raw.at)?;
     let extra = raw.extra.iter().map(|value| value.trim().to_owned()).collect();
     Ok(Some(Row { text, label, extra, at: raw.at }))
 }

@@ -47,15 +47,16 @@ impl Folds {
     ///
     /// # Errors
     ///
-    /// What [`TaskData::load`] refuses, fewer than two folds, a label with fewer rows than folds, a task that is split by time,
+    /// What [`TaskData::load`] refuses, fewer than two folds, a task that is not single-label, a label with fewer rows than folds, a task that is split by time,
     /// and folds that leave a task nothing to be tested on or a label nothing to be learned from.
     pub fn load(tasks: &[Task], count: usize, seed: u64) -> Result<Self, TrainingError> {
         if count < 2 {
             return Err(ConfigurationError::invalid("folds", "must be at least 2").into());
         }
-        if let Some(index) = tasks.iter().position(|task| task.kind != TaskKind::SingleLabel) {
-            let message = "must be \"single-label\": folds are judged by one label a row";
-            return Err(ConfigurationError::invalid(format!("tasks[{index}].kind"), message).into());
+        if let Some(other) = tasks.iter().position(|task| task.kind != TaskKind::SingleLabel) {
+            let message =
+                "only single-label tasks can be cross-validated; train this one, with a test side, to measure it";
+            return Err(ConfigurationError::invalid(format!("tasks[{other}].kind"), message).into());
         }
         let mut dealt = Dealt::default();
         let deal = |(task, prepared)| FoldedTask::deal(task, prepared, count, seed, &mut dealt);

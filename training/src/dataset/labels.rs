@@ -4,8 +4,10 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
-use super::{Row, Target};
+use super::label_reading::BETWEEN;
+use super::{Row, Target, tagged};
 use crate::error::{Location, TrainingError};
+use crate::run::TaskKind;
 use crate::source::DataSource;
 
 /// Speaking names for labels that a data set writes as numbers or codes.
@@ -62,7 +64,7 @@ impl LabelSet {
 
     /// The labels of these rows: in the order of their names' file, else numbers by value, else by alphabet.
     pub(super) fn of(rows: &[Row], names: Option<&LabelNames>) -> Self {
-        let distinct: BTreeSet<&str> = rows.iter().map(|row| row.label.as_str()).collect();
+        let distinct: BTreeSet<&str> = rows.iter().flat_map(Row::labels).collect();
         let mut labels: Vec<String> = distinct.into_iter().map(str::to_owned).collect();
         if let Some(names) = names {
             labels.sort_by_key(|label| names.order(label));
@@ -90,52 +92,95 @@ impl LabelSet {
     /// A target in words, as a digest of the data has it.
     pub(super) fn written(&self, target: &Target) -> String {
         match target {
-            Target::Label(_) | Target::Tags(_) => {
-                target.labels().iter().map(|label| &*self.names[*label]).collect::<Vec<_>>().join(" ")
-            }
+            Target::Label(label) => self.names[*label].clone(),
+            Target::Labels(labels) => self.joined(labels, &BETWEEN.to_string()),
+            Target::Tags(tags) => self.joined(tags, " "),
+            Target::Value(value) => value.to_string(),
         }
     }
 
-    /// The index of a label.
+    fn joined(&self, labels: &[usize], between: &str) -> String {
+        labels.iter().map(|label| &*self.names[*label]).collect::<Vec<_>>().join(between)
+    }
+
+    /// The index of one of these labels.
     pub(super) fn position(&self, label: &str) -> Option<usize> {
         self.index.get(label).copied()
     }
 
-    /// The index of a row's label. Where no label is a number, a number is taken for the index itself, as Hugging Face's
+    /// What the head of these labels should answer to a row.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainingError::UnknownLabel`], and [`TrainingError::Row`] where there should be a number and is none.
+    pub fn target(&self, row: &Row, kind: TaskKind) -> Result<Target, TrainingError> {
+        match kind {
+            TaskKind::SingleLabel => self.index_of(row).map(Target::Label),
+            TaskKind::MultiLabel => {
+                let mut labels = row.labels().map(|label| self.index(label, row)).collect::<Result<Vec<_>, _>>()?;
+                labels.sort_unstable();
+                labels.dedup();
+                Ok(Target::Labels(labels.into()))
+            }
+            TaskKind::Tokens => tagged::target(row, self),
+            TaskKind::Regression => match row.label.parse() {
+                Ok(value) => Ok(Target::Value(value)),
+                Err(_) => Err(TrainingError::Row {
+                    at: row.at.clone(),
+                    field: "label".to_owned(),
+                    message: format!("{:?} is no number", row.label),
+                }),
+            },
+        }
+    }
+
+    /// The index of a row's one label. Where no label is a number, a number is taken for the index itself, as Hugging Face's
     /// data sets write labels.
     pub fn index_of(&self, row: &Row) -> Result<usize, TrainingError> {
-        if let Some(&index) = self.index.get(&row.label) {
+        self.index(&row.label, row)
+    }
+
+    fn index(&self, label: &str, row: &Row) -> Result<usize, TrainingError> {
+        if let Some(index) = self.position(label) {
             return Ok(index);
         }
-        let by_number = row.label.parse::<usize>().ok().filter(|index| *index < self.names.len());
+        let by_number = label.parse::<usize>().ok().filter(|index| *index < self.names.len());
         let numbered = self.names.iter().any(|name| name.parse::<f64>().is_ok());
         by_number.filter(|_| !numbered).ok_or_else(|| TrainingError::UnknownLabel {
             at: row.at.clone(),
-            label: row.label.clone(),
+            label: label.to_owned(),
             known: self.names.clone(),
         })
     }
 }
 
-/// Two labels that only differ in case or inner spaces, each with the place where it was met first.
+/// Two labels that only differ in case or inner spaces.
 pub(super) struct LookAlikes<'a> {
-    pub(super) first: &'a Row,
-    pub(super) second: &'a Row,
+    pub(super) first: Met<'a>,
+    pub(super) second: Met<'a>,
+}
+
+/// A label and the place where it was met first.
+#[derive(Clone, Copy)]
+pub(super) struct Met<'a> {
+    pub(super) label: &'a str,
+    pub(super) at: &'a Location,
 }
 
 /// The labels that look like one met before, in the rows' order.
 pub(super) fn look_alikes(rows: &[Row]) -> Vec<LookAlikes<'_>> {
     let mut met: HashSet<&str> = HashSet::new();
-    let mut folded: HashMap<String, &Row> = HashMap::new();
+    let mut folded: HashMap<String, Met<'_>> = HashMap::new();
     let mut found = Vec::new();
-    for row in rows {
-        if !met.insert(&row.label) {
+    for (label, row) in rows.iter().flat_map(|row| row.labels().map(move |label| (label, row))) {
+        if !met.insert(label) {
             continue;
         }
-        let form = row.label.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        let this = Met { label, at: &row.at };
+        let form = label.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
         match folded.entry(form) {
-            Entry::Occupied(first) => found.push(LookAlikes { first: first.get(), second: row }),
-            Entry::Vacant(place) => _ = place.insert(row),
+            Entry::Occupied(first) => found.push(LookAlikes { first: *first.get(), second: this }),
+            Entry::Vacant(place) => _ = place.insert(this),
         }
     }
     found
@@ -146,9 +191,9 @@ pub(super) fn refuse_look_alikes(rows: &[Row]) -> Result<(), TrainingError> {
     match look_alikes(rows).first() {
         None => Ok(()),
         Some(LookAlikes { first, second }) => Err(TrainingError::LookAlikeLabels {
-            first: first.label.clone(),
+            first: first.label.to_owned(),
             first_at: first.at.clone(),
-            second: second.label.clone(),
+            second: second.label.to_owned(),
             second_at: second.at.clone(),
         }),
     }

@@ -1,9 +1,9 @@
 //! From a task's files to rows that are fit to be split: cleaned, each text once, apart from all that is held out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::{
-    Cleaning, CleaningRules, Example, LabelNames, LabelSet, MINIMUM_ROWS, Row, Target, cleaning, key, labels,
+    Cleaning, CleaningRules, Example, LabelNames, LabelReading, LabelSet, Row, classes, cleaning, key, labels,
     near_duplicates, read_rows, tagged,
 };
 use crate::error::TrainingError;
@@ -41,14 +41,15 @@ struct Files {
 impl Files {
     fn read(task: &Task) -> Result<Self, TrainingError> {
         let names = task.label_names.as_deref().map(LabelNames::load).transpose()?;
+        let labels = LabelReading { kind: task.kind, names: names.as_ref() };
         let mut cleaning = Cleaning::default();
         let mut read = |sources: &[DataSource], extra: &[String]| -> Result<Vec<Row>, TrainingError> {
             let mut rows = Vec::new();
             for source in sources {
-                rows.extend(read_rows(source, extra, names.as_ref(), task.cleaning, &mut cleaning)?);
+                rows.extend(read_rows(source, extra, labels, task.cleaning, &mut cleaning)?);
             }
             match task.kind {
-                TaskKind::SingleLabel => Ok(rows),
+                TaskKind::SingleLabel | TaskKind::MultiLabel | TaskKind::Regression => Ok(rows),
                 TaskKind::Tokens => rows.into_iter().map(tagged::checked).collect(),
             }
         };
@@ -60,18 +61,17 @@ impl Files {
     fn prepare(self, task: &Task, held_out: &HashSet<String>) -> Result<Prepared, TrainingError> {
         let Self { names, data, validation, test, mut cleaning } = self;
         let rows = without_texts(data, held_out, &mut cleaning);
-        if task.kind == TaskKind::SingleLabel {
+        if matches!(task.kind, TaskKind::SingleLabel | TaskKind::MultiLabel) {
             labels::refuse_look_alikes(&rows)?;
         }
         let files = [&validation[..], &test[..]].concat();
         let rows = distinct(rows, &files, task.cleaning, &mut cleaning);
         let labels = match task.kind {
-            TaskKind::SingleLabel => LabelSet::of(&rows, names.as_ref()),
+            TaskKind::SingleLabel | TaskKind::MultiLabel => LabelSet::of(&rows, names.as_ref()),
+            TaskKind::Regression => LabelSet::new(vec![task.name.clone()]),
             TaskKind::Tokens => tagged::labels(task, &rows)?,
         };
-        if task.kind == TaskKind::SingleLabel {
-            check_classes(task, &labels, &rows)?;
-        }
+        classes::check(task, &labels, &rows)?;
         Ok(Prepared { kind: task.kind, labels, rows, validation, test, cleaning })
     }
 }
@@ -79,15 +79,8 @@ impl Files {
 impl Prepared {
     /// These rows with their targets.
     pub(super) fn examples<'a>(&self, rows: impl IntoIterator<Item = &'a Row>) -> Result<Vec<Example>, TrainingError> {
-        let example = |row: &Row| Ok(Example { text: row.text.clone(), target: self.target(row)? });
+        let example = |row: &Row| Ok(Example { text: row.text.clone(), target: self.labels.target(row, self.kind)? });
         rows.into_iter().map(example).collect()
-    }
-
-    fn target(&self, row: &Row) -> Result<Target, TrainingError> {
-        match self.kind {
-            TaskKind::SingleLabel => self.labels.index_of(row).map(Target::Label),
-            TaskKind::Tokens => tagged::target(row, &self.labels),
-        }
     }
 }
 
@@ -109,31 +102,4 @@ pub(super) fn distinct(rows: Vec<Row>, files: &[Row], rules: CleaningRules, clea
     let rows = near_duplicates::without(rows, files);
     cleaning.near_duplicates += before - rows.len();
     rows
-}
-
-fn check_classes(task: &Task, labels: &LabelSet, rows: &[Row]) -> Result<(), TrainingError> {
-    if labels.len() < 2 {
-        let files: Vec<_> = task.data.iter().map(|source| source.path.display().to_string()).collect();
-        return Err(TrainingError::OneClass {
-            task: task.name.clone(),
-            label: labels.names().first().cloned(),
-            files: files.join(", "),
-        });
-    }
-    let mut counts: HashMap<&str, usize> = HashMap::new();
-    for row in rows {
-        *counts.entry(&row.label).or_default() += 1;
-    }
-    for label in labels.names() {
-        let rows = counts.get(label.as_str()).copied().unwrap_or(0);
-        if rows < MINIMUM_ROWS {
-            return Err(TrainingError::TooFewRows {
-                task: task.name.clone(),
-                label: label.clone(),
-                rows,
-                minimum: MINIMUM_ROWS,
-            });
-        }
-    }
-    Ok(())
 }

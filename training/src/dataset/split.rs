@@ -2,12 +2,13 @@
 
 mod digest;
 pub(super) mod group;
+mod iterative;
 mod stratified;
 mod time;
 
 use std::collections::HashMap;
 
-use super::{LabelSet, Row, Target, key};
+use super::{LabelSet, MINIMUM_ROWS, Row, Target, key};
 use crate::error::TrainingError;
 use crate::run::SplitBy;
 
@@ -62,7 +63,8 @@ impl Splitting<'_> {
     /// Splits, and adds to `taken` what it decides.
     pub(super) fn split(&self, names: &LabelSet, taken: &mut Taken) -> Result<Sides, TrainingError> {
         let placed = match self.by {
-            SplitBy::Stratified => stratified::place(self, names.len(), &taken.texts),
+            SplitBy::Stratified if self.has_many_labels() => iterative::place(self, names.len(), &taken.texts),
+            SplitBy::Stratified => stratified::place(self, &taken.texts),
             SplitBy::Digest => digest::place(self),
             SplitBy::Time { column } => time::place(self, column)?,
             SplitBy::Group { column } => group::place(self, column, &mut taken.groups)?,
@@ -77,8 +79,8 @@ impl Splitting<'_> {
                 _ => sides.left_out += 1,
             }
         }
-        // A stratified split has rows of every label on every side by itself.
-        if *self.by != SplitBy::Stratified {
+        // A stratified split by one label has rows of every label on every side by itself.
+        if *self.by != SplitBy::Stratified || self.has_many_labels() {
             self.check(&sides, names)?;
         }
         Ok(sides)
@@ -94,7 +96,10 @@ impl Splitting<'_> {
                 );
             }
         }
-        match (0..names.len()).find(|label| sides.train.iter().all(|row| !self.targets[*row].labels().contains(label))) {
+        // Numbers have no labels, and tags of words some that are too rare to ask for.
+        let rows = |label: &usize| self.targets.iter().filter(|target| target.labels().contains(label)).count();
+        let is_learned = |label: &usize| sides.train.iter().any(|row| self.targets[*row].labels().contains(label));
+        match (0..names.len()).find(|label| rows(label) >= MINIMUM_ROWS && !is_learned(label)) {
             None => Ok(()),
             Some(label) => Err(self.unfit(format!(
                 "all rows of label {:?} fall on sides that are held out, none is left to learn it from; lower the shares, \
@@ -102,6 +107,10 @@ impl Splitting<'_> {
                 names.names()[label]
             ))),
         }
+    }
+
+    fn has_many_labels(&self) -> bool {
+        matches!(self.targets.first(), Some(Target::Labels(_) | Target::Tags(_)))
     }
 
     /// The value of the column that is split by.

@@ -65,7 +65,7 @@ pub(super) fn labels(task: &Task, rows: &[Row]) -> Result<LabelSet, TrainingErro
 /// # Errors
 ///
 /// [`TrainingError::UnknownLabel`] for a tag that is not among the labels.
-pub(crate) fn target(row: &Row, labels: &LabelSet) -> Result<Target, TrainingError> {
+pub(super) fn target(row: &Row, labels: &LabelSet) -> Result<Target, TrainingError> {
     let index = |tag: &str| {
         labels.position(tag).ok_or_else(|| TrainingError::UnknownLabel {
             at: row.at.clone(),

@@ -5,6 +5,10 @@
 pub enum Target {
     /// The index of the one label.
     Label(usize),
+    /// The indices of all labels that it has, each once and in order.
+    Labels(Box<[usize]>),
+    /// The number.
+    Value(f64),
     /// The index of each word's tag.
     Tags(Vec<usize>),
 }
@@ -14,7 +18,9 @@ impl Target {
     pub fn labels(&self) -> &[usize] {
         match self {
             Self::Label(label) => std::slice::from_ref(label),
+            Self::Labels(labels) => labels,
             Self::Tags(tags) => tags,
+            Self::Value(_) => &[],
         }
     }
 
@@ -22,14 +28,22 @@ impl Target {
     pub fn label(&self) -> Option<usize> {
         match self {
             Self::Label(label) => Some(*label),
-            Self::Tags(_) => None,
+            Self::Labels(_) | Self::Value(_) | Self::Tags(_) => None,
+        }
+    }
+
+    /// The number, where the kind has one.
+    pub fn value(&self) -> Option<f64> {
+        match self {
+            Self::Value(value) => Some(*value),
+            Self::Label(_) | Self::Labels(_) | Self::Tags(_) => None,
         }
     }
 
     /// What is to be answered where heads read: without the tags of words that have no place.
     pub(crate) fn at(&self, places: &[Option<usize>]) -> Self {
         match self {
-            Self::Label(label) => Self::Label(*label),
+            Self::Label(_) | Self::Labels(_) | Self::Value(_) => self.clone(),
             Self::Tags(tags) => {
                 let read = tags.iter().zip(places).filter(|(_, place)| place.is_some());
                 Self::Tags(read.map(|(tag, _)| *tag).collect())

@@ -4,13 +4,13 @@ use super::*;
 use crate::run::{Split, SplitBy};
 use crate::source::DataSource;
 
-fn write(directory: &tempfile::TempDir, name: &str, content: &str) -> DataSource {
+pub(super) fn write(directory: &tempfile::TempDir, name: &str, content: &str) -> DataSource {
     let path = directory.path().join(name);
     std::fs::write(&path, content).unwrap();
     DataSource::new(path)
 }
 
-fn task(data: DataSource) -> Task {
+pub(super) fn task(data: DataSource) -> Task {
     Task {
         name: "tone".to_owned(),
         kind: crate::TaskKind::default(),
@@ -28,7 +28,7 @@ fn rows(label: &str, count: usize) -> String {
     (0..count).map(|number| format!("{label} text {number},{label}\n")).collect()
 }
 
-fn load_task(task: &Task, seed: u64) -> Result<TaskData, TrainingError> {
+pub(super) fn load_task(task: &Task, seed: u64) -> Result<TaskData, TrainingError> {
     TaskData::load(std::slice::from_ref(task), seed).map(|mut data| data.remove(0))
 }
 

@@ -4,13 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
+use super::adapter::AdapterKind;
 use super::checkpoint::{EncoderConfig, NamedTensor, Weights, write};
 use super::encoder::{Encoder, Loader, Mode, Tokens, new_linear};
 use super::freeze::Freeze;
 use super::linear::{Linear, LinearLayer};
 use super::packing::PackedBatch;
-use super::parameter::Parameter;
+use super::parameter::{Parameter, Role};
 use crate::error::TrainingError;
 use crate::random::Random;
 
@@ -21,6 +23,17 @@ pub struct Classifier {
     /// None where heads answer for words.
     pooler: Option<Arc<Linear>>,
     heads: Vec<Arc<Linear>>,
+    /// Learned beside the heads, and not part of the model that is saved.
+    projection: Option<Arc<Linear>>,
+}
+
+/// How much of a model learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ParameterCounts {
+    /// Values that learn.
+    pub learning: usize,
+    /// Values that there are.
+    pub all: usize,
 }
 
 impl Classifier {
@@ -34,7 +47,7 @@ impl Classifier {
             false => new_linear("pooler.dense", hidden, hidden, top, &mut random),
         };
         let heads = new_heads(labels, hidden, top, &mut random);
-        Ok(Self { encoder, heads, pooler: Some(Arc::new(pooler)) })
+        Ok(Self { encoder, heads, pooler: Some(Arc::new(pooler)), projection: None })
     }
 
     /// The same for heads that answer for words: they read the encoder's states as they are, without a pooler (Devlin and
@@ -47,7 +60,26 @@ impl Classifier {
     ) -> Result<Self, TrainingError> {
         let encoder = Encoder::new(config, weights)?;
         let heads = new_heads(labels, config.hidden_size, encoder.depth(), &mut Random::new(seed, "weights"));
-        Ok(Self { encoder, heads, pooler: None })
+        Ok(Self { encoder, heads, pooler: None, projection: None })
+    }
+
+    /// Adds a layer that maps the states that heads read to `width` values: the states of other models, which it learns to tell.
+    pub(crate) fn add_projection(&mut self, width: usize, seed: u64) {
+        let inputs = self.heads.first().map_or(0, |head| head.weight.shape()[1]);
+        let mut random = Random::new(seed, "projection");
+        self.projection = Some(Arc::new(new_linear("projection", width, inputs, self.encoder.depth(), &mut random)));
+    }
+
+    /// What that layer makes of pooled states, `[rows, width]`; none without it.
+    pub(crate) fn project(&self, pooled: &Tensor) -> Option<candle_core::Result<Tensor>> {
+        Some(pooled.apply_op1(LinearLayer(self.projection.clone()?)))
+    }
+
+    /// Gives a label of a head these weights.
+    pub(crate) fn set_label(&self, head: usize, label: usize, weights: &[f32], bias: f32) {
+        let Linear { weight, bias: biases } = &*self.heads[head];
+        weight.value_mut()[label * weights.len()..][..weights.len()].copy_from_slice(weights);
+        biases.value_mut()[label] = bias;
     }
 
     /// The states `[places, hidden]` from which each head answers: one for each text, or for each word.
@@ -73,7 +105,7 @@ impl Classifier {
     /// Every parameter, in an order that is always the same.
     pub fn parameters(&self) -> Vec<&Parameter> {
         let mut all = self.encoder.parameters();
-        for linear in self.pooler.iter().chain(&self.heads) {
+        for linear in self.pooler.iter().chain(&self.heads).chain(&self.projection) {
             all.extend([&linear.weight, &linear.bias]);
         }
         all
@@ -84,6 +116,44 @@ impl Classifier {
         for parameter in self.parameters() {
             parameter.set_learning(!freeze.holds(parameter, self.encoder.depth()));
         }
+    }
+
+    /// Freezes the encoder and adds a part to it that learns, beside the pooler and the heads.
+    pub fn adapt(&mut self, kind: &AdapterKind, seed: u64) {
+        self.encoder.adapt(kind, seed);
+    }
+
+    /// To be called when a step's gradients are added up, before the optimiser takes it.
+    pub fn before_step(&self) {
+        self.encoder.adapter().before_step();
+    }
+
+    /// To be called when the optimiser has taken the step of this number, from 0, of `total`.
+    pub fn after_step(&self, step: usize, total: usize) {
+        self.encoder.adapter().after_step(step, total);
+    }
+
+    #[cfg(test)]
+    pub(super) fn adapter(&self) -> &dyn super::adapter::Adapter {
+        self.encoder.adapter()
+    }
+
+    /// How many values learn, and how many there are.
+    pub fn counts(&self) -> ParameterCounts {
+        let count = |parameters: &mut dyn Iterator<Item = &Parameter>| parameters.map(Parameter::len).sum();
+        let weights = || self.parameters().into_iter().filter(|parameter| parameter.role() != Role::Record);
+        ParameterCounts {
+            learning: count(&mut weights().filter(|parameter| parameter.learns())),
+            all: count(&mut weights()),
+        }
+    }
+
+    /// Makes a head answer `factor` times what it answered, plus `offset`.
+    pub fn rescale(&self, head: usize, factor: f32, offset: f32) -> candle_core::Result<()> {
+        let Some(head) = self.heads.get(head) else { candle_core::bail!("there is no head {head}") };
+        head.weight.value_mut().iter_mut().for_each(|weight| *weight *= factor);
+        head.bias.value_mut().iter_mut().for_each(|bias| *bias = *bias * factor + offset);
+        Ok(())
     }
 
     /// A copy of all weights.

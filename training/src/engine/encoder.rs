@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor, Var};
 
+use super::adapter::{Adapter, AdapterKind, Followed, Host, PromptBlock, Unadapted};
 use super::attention::{Attention, AttentionBlock};
 use super::buffer::Pool;
 use super::checkpoint::{EncoderConfig, NamedTensor, Weights};
@@ -16,7 +17,7 @@ use super::packing::PackedBatch;
 use super::parameter::Parameter;
 use super::prediction::{Prediction, PredictionBlock};
 use crate::error::TrainingError;
-use crate::random::Dropout;
+use crate::random::{Dropout, Random};
 use loader::PARTS;
 pub(super) use loader::{Loader, new_linear};
 
@@ -50,6 +51,7 @@ pub enum Tokens {
 pub struct Encoder {
     embedding: Arc<Embedding>,
     layers: Vec<(Arc<Attention>, Arc<FeedForward>)>,
+    adapter: Box<dyn Adapter>,
     /// What the embedding block is applied to where word vectors stay in place.
     anchor: Tensor,
     pool: Pool,
@@ -67,13 +69,34 @@ impl Encoder {
         Ok(Self {
             embedding: Arc::new(loader.embedding(config)?),
             layers,
+            adapter: Box::new(Unadapted),
             anchor: Tensor::zeros(1, candle_core::DType::F32, &Device::Cpu)?,
             pool: Pool::default(),
         })
     }
 
+    /// Freezes all there is and adds a part that learns.
+    pub(super) fn adapt(&mut self, kind: &AdapterKind, seed: u64) {
+        self.base_parameters().iter().for_each(|parameter| parameter.set_learning(false));
+        let mut random = Random::new(seed, "adapter");
+        let hidden = self.embedding.norm.scale.len();
+        self.adapter = kind.build(&mut Host { layers: &self.layers, hidden, random: &mut random });
+    }
+
+    /// Its layers, from the lowest.
+    #[cfg(test)]
+    pub(super) fn layers(&self) -> &[(Arc<Attention>, Arc<FeedForward>)] {
+        &self.layers
+    }
+
+    /// What was added.
+    pub(super) fn adapter(&self) -> &dyn Adapter {
+        &*self.adapter
+    }
+
     /// The last layer's states of the tokens that are wanted.
     pub fn states(&self, batch: &Arc<PackedBatch>, tokens: Tokens, mode: Mode) -> candle_core::Result<Tensor> {
+        self.base_parameters().iter().for_each(|parameter| parameter.compose());
         let mut site = 0;
         let mut dropout = || {
             site += 1;
@@ -88,10 +111,16 @@ impl Encoder {
         };
         let offsets = batch.offsets().map_or(&self.anchor, Var::as_tensor);
         let mut states = mode.apply(offsets, block)?;
+        let mut batch = batch.clone();
+        if let Some(prompt) = self.adapter.prompt() {
+            batch = Arc::new(batch.behind(prompt.shape()[0]));
+            states = mode.apply(&states, PromptBlock { prompt: prompt.clone(), batch: batch.clone() })?;
+        }
         for (layer, (attention, feed_forward)) in self.layers.iter().enumerate() {
             let block = AttentionBlock {
                 parameters: attention.clone(),
                 batch: batch.clone(),
+                prefix: self.adapter.prefix(layer),
                 inner_dropout: dropout(),
                 outer_dropout: dropout(),
                 pool: self.pool.clone(),
@@ -101,6 +130,7 @@ impl Encoder {
             if tokens == Tokens::Read && layer + 1 == self.layers.len() {
                 states = states.index_select(&Tensor::new(batch.read(), &Device::Cpu)?, 0)?;
             }
+            states = self.adapter.follow(layer, Followed::Attention, states, mode)?;
             let block = FeedForwardBlock {
                 parameters: feed_forward.clone(),
                 dropout: dropout(),
@@ -108,6 +138,10 @@ impl Encoder {
                 kept: Kept::empty(),
             };
             states = mode.apply(&states, block)?;
+            states = self.adapter.follow(layer, Followed::FeedForward, states, mode)?;
+        }
+        if tokens == Tokens::All && self.adapter.prompt().is_some() {
+            states = states.index_select(&Tensor::new(batch.places(), &Device::Cpu)?, 0)?;
         }
         Ok(states)
     }
@@ -120,6 +154,13 @@ impl Encoder {
 
     /// Every parameter, in an order that is always the same.
     pub fn parameters(&self) -> Vec<&Parameter> {
+        let mut all = self.base_parameters();
+        all.extend(self.adapter.parameters());
+        all
+    }
+
+    /// Those that the checkpoint had.
+    fn base_parameters(&self) -> Vec<&Parameter> {
         let mut all = self.embedding.parameters();
         for (attention, feed_forward) in &self.layers {
             all.extend(attention.parameters());
@@ -138,10 +179,13 @@ impl Encoder {
         self.layers.len() + 1
     }
 
-    /// Its weights under Hugging Face's names, each with `prefix` before it.
+    /// Its weights under Hugging Face's names, each with `prefix` before it, and what was added and could not be merged.
     pub(super) fn tensors(&self, prefix: &str) -> Vec<NamedTensor> {
-        let mut tensors = Vec::new();
-        for parameter in self.parameters() {
+        let added = self.adapter.parameters().into_iter().filter(|_| !self.adapter.is_merged());
+        let mut tensors: Vec<_> =
+            added.map(|parameter| NamedTensor::of(parameter, format!("{prefix}{}", parameter.name()))).collect();
+        for parameter in self.base_parameters() {
+            parameter.compose();
             let name = format!("{prefix}{}", parameter.name());
             // Query, key and value were stacked by Loader::attention.
             let Some((layer, kind)) = name.split_once("self.*.") else {
@@ -171,7 +215,7 @@ impl Mode {
 
     /// Applies a block. The backward pass goes through it if something learns in it or below it.
     pub(super) fn apply<B: Block>(self, input: &Tensor, block: B) -> candle_core::Result<Tensor> {
-        let learns = || block.parameters().iter().any(|parameter| parameter.learns());
+        let learns = || block.parameters().iter().any(|parameter| parameter.takes_gradient());
         match self {
             Self::Training { .. } if input.track_op() => input.apply_op1(block),
             Self::Training { .. } if learns() => Var::from_tensor(input)?.apply_op1(block),

@@ -10,7 +10,7 @@ use crate::run::TaskKind;
 
 const TARGETS: [Target; 4] = [Target::Label(0), Target::Label(2), Target::Label(1), Target::Label(2)];
 
-fn loss(model: &Classifier, mode: Mode) -> Tensor {
+pub(super) fn loss(model: &Classifier, mode: Mode) -> Tensor {
     loss_of(model, &batch(), mode)
 }
 
@@ -52,11 +52,15 @@ fn slope(model: &Classifier, parameter: &Parameter, direction: &[f32], mode: Mod
 
 fn check(mode: Mode) {
     let model = classifier();
-    let parameters = model.parameters();
-    clear(&parameters);
-    loss(&model, mode).backward().unwrap();
+    check_slopes(&model, &model.parameters(), mode);
+}
+
+/// Holds these parameters' gradients against finite differences.
+pub(super) fn check_slopes(model: &Classifier, parameters: &[&Parameter], mode: Mode) {
+    clear(parameters);
+    loss(model, mode).backward().unwrap();
     let mut random = Random::new(3, "directions");
-    for parameter in &parameters {
+    for parameter in parameters {
         let gradient = parameter.gradient().values.clone();
         let norm = gradient.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
         assert!(norm > 1e-4, "{}: gradient of norm {norm}", parameter.name());
@@ -68,7 +72,7 @@ fn check(mode: Mode) {
             };
             let length = raw.iter().map(|value| value * value).sum::<f64>().sqrt();
             let direction: Vec<f32> = raw.iter().map(|value| (value / length) as f32).collect();
-            let expected = slope(&model, parameter, &direction, mode);
+            let expected = slope(model, parameter, &direction, mode);
             let got: f64 =
                 gradient.iter().zip(&direction).map(|(value, part)| f64::from(*value) * f64::from(*part)).sum();
             assert!(

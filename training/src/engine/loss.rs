@@ -1,38 +1,48 @@
 //! What training makes small: a head's loss against what it should answer, and R-Drop's distance between two runs of one row.
 
+mod binary_cross_entropy;
 mod class_balanced;
 mod cross_entropy;
+mod distilled;
+mod divergence;
 mod focal;
+mod squared_error;
 
 use std::fmt::Debug;
 
 use candle_core::{D, Device, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
+use divergence::divergence;
+
 use crate::dataset::Target;
 use crate::run::TaskKind;
 
+pub use binary_cross_entropy::BinaryCrossEntropy;
 pub use class_balanced::{ClassBalanced, Weighted};
 pub use cross_entropy::CrossEntropy;
-pub use focal::Focal;
+pub use distilled::Distilled;
+pub use focal::{BinaryFocal, Focal};
+pub use squared_error::SquaredError;
 
 /// How far a head's answers are from what they should be.
 ///
-/// A loss is linear in what is wanted: that of a mixed or smoothed target is the mix of its parts' losses.
+/// That of labels is linear in what is wanted: a mixed or smoothed target's loss is the mix of its parts' losses.
 pub trait Loss: Debug + Send + Sync {
-    /// The mean over rows. Both tensors are `[rows, labels]`; each row of `wanted` is a distribution over the labels.
-    fn mean(&self, log_probabilities: &Tensor, wanted: &Tensor) -> Result<Tensor>;
+    /// The mean over rows. Both tensors are `[rows, labels]`; a row of `wanted` is a distribution over the labels, each one's
+    /// own probability, or a number, by the task's kind.
+    fn mean(&self, logits: &Tensor, wanted: &Tensor) -> Result<Tensor>;
 }
 
 /// A task's loss, as its run names it: `loss = { kind = "focal", gamma = 2.0 }`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum LossKind {
-    /// Every row and label counts alike.
+    /// Every row and label counts alike. Each of many labels has a binary cross-entropy, and a number its squared error.
     CrossEntropy {},
-    /// Rows that are answered well already count less.
+    /// What is answered well already counts less; not for numbers.
     Focal(Focal),
-    /// Labels that stand in few rows count more.
+    /// Labels that stand in few rows count more; only where a row has one label.
     ClassBalanced(ClassBalanced),
 }
 
@@ -43,18 +53,27 @@ impl Default for LossKind {
 }
 
 impl LossKind {
-    /// The loss for labels with these numbers of rows.
-    pub fn build(&self, rows: &[usize]) -> Box<dyn Loss> {
-        match self {
-            Self::CrossEntropy {} => Box::new(CrossEntropy),
-            Self::Focal(focal) => Box::new(*focal),
-            Self::ClassBalanced(balanced) => Box::new(balanced.over(rows)),
+    /// The loss of a task of this kind whose labels have these numbers of rows.
+    pub fn build(&self, kind: TaskKind, rows: &[usize]) -> Box<dyn Loss> {
+        match (kind, self) {
+            (TaskKind::Regression, _) => Box::new(SquaredError),
+            (TaskKind::MultiLabel, Self::Focal(focal)) => Box::new(BinaryFocal(*focal)),
+            (TaskKind::MultiLabel, _) => Box::new(BinaryCrossEntropy),
+            (TaskKind::SingleLabel | TaskKind::Tokens, Self::CrossEntropy {}) => Box::new(CrossEntropy),
+            (TaskKind::SingleLabel | TaskKind::Tokens, Self::Focal(focal)) => Box::new(*focal),
+            (TaskKind::SingleLabel | TaskKind::Tokens, Self::ClassBalanced(balanced)) => Box::new(balanced.over(rows)),
         }
     }
 
-    /// What is wrong with its values.
-    pub(crate) fn fault(&self) -> Option<&'static str> {
+    /// What is wrong with its values, or with it in a task of this kind.
+    pub(crate) fn fault(&self, kind: TaskKind) -> Option<&'static str> {
         match self {
+            Self::Focal(_) | Self::ClassBalanced(_) if kind == TaskKind::Regression => {
+                Some("must not be set: a regression has the squared error, and no labels to weigh")
+            }
+            Self::ClassBalanced(_) if kind == TaskKind::MultiLabel => {
+                Some("must be cross-entropy or focal where rows have several labels")
+            }
             Self::Focal(Focal { gamma }) if !(0.0..=10.0).contains(gamma) => Some("gamma must be 0 to 10"),
             Self::ClassBalanced(ClassBalanced { beta }) if !(0.0..1.0).contains(beta) => {
                 Some("beta must be 0 to below 1")
@@ -69,9 +88,9 @@ impl LossKind {
 pub struct Objective {
     /// What an answer is.
     pub kind: TaskKind,
-    /// The share of each target that is spread evenly over all labels.
+    /// The share of each target that is spread evenly: over all labels, or over a label's yes and no. Numbers stay what they are.
     pub label_smoothing: f64,
-    /// The weight of the symmetric Kullback-Leibler divergence between a row's two runs. Above 0 the logits must be those of
+    /// The weight of half the symmetric Kullback-Leibler divergence between a row's two runs. Above 0 the logits must be those of
     /// the rows, then of the same rows again (Liang and others, "R-Drop", 2021).
     pub r_drop: f64,
     /// How far an answer is from its target.
@@ -105,21 +124,24 @@ impl Objective {
                 }
                 wanted
             }
+            Target::Labels(own) => {
+                let mut wanted = vec![(self.label_smoothing / 2.0) as f32; labels];
+                own.iter().for_each(|label| wanted[*label] = (1.0 - self.label_smoothing / 2.0) as f32);
+                wanted
+            }
+            Target::Value(value) => vec![*value as f32; labels],
         }
     }
 
     /// The mean loss of logits `[runs * rows, labels]`.
     pub fn loss(&self, logits: &Tensor, wanted: &Tensor) -> Result<Tensor> {
-        let log_probabilities = log_softmax(logits)?;
-        let loss = self.loss.mean(&log_probabilities, wanted)?;
+        let loss = self.loss.mean(logits, wanted)?;
         if self.runs() == 1 {
             return Ok(loss);
         }
         let rows = logits.dim(0)? / self.runs();
-        let first = log_probabilities.narrow(0, 0, rows)?;
-        let second = log_probabilities.narrow(0, rows, rows)?;
-        let apart = (first.exp()? - second.exp()?)?.mul(&(first - second)?)?.sum_all()?;
-        loss + (apart * (self.r_drop * 0.5 / rows as f64))?
+        let (first, second) = (logits.narrow(0, 0, rows)?, logits.narrow(0, rows, rows)?);
+        loss + (divergence(self.kind, &first, &second)? * (self.r_drop / rows as f64))?
     }
 }
 
@@ -134,6 +156,16 @@ fn log_softmax(logits: &Tensor) -> Result<Tensor> {
     let shifted = logits.broadcast_sub(&highest)?;
     let total = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
     shifted.broadcast_sub(&total)
+}
+
+/// The logarithm of a sigmoid's denominator, `ln (1 + eᶻ)`, without overflow.
+fn softplus(logits: &Tensor) -> Result<Tensor> {
+    let highest = logits.relu()?.detach();
+    highest.clone() + ((logits - &highest)?.exp()? + highest.neg()?.exp()?)?.log()?
+}
+
+fn sigmoid(logits: &Tensor) -> Result<Tensor> {
+    (logits - softplus(logits)?)?.exp()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Matrix products over slices.
 
+use std::ops::Range;
+
 use gemm::{Parallelism, gemm};
 
 /// Parts of a product for each thread.
@@ -73,6 +75,19 @@ impl<'a> Matrix<'a> {
         let Shape { rows, columns, row_stride, column_stride } = self.shape;
         let shape = Shape { rows: columns, columns: rows, row_stride: column_stride, column_stride: row_stride };
         Self { values: self.values, shape }
+    }
+
+    /// These rows alone.
+    pub(super) fn rows(self, rows: Range<usize>) -> Self {
+        assert!(rows.end <= self.shape.rows, "there are no such rows");
+        let shape = Shape { rows: rows.len(), ..self.shape };
+        let first = (rows.start * shape.row_stride).min(self.values.len());
+        Self { values: &self.values[first..], shape }
+    }
+
+    /// How many columns there are.
+    pub(super) fn columns(self) -> usize {
+        self.shape.columns
     }
 }
 

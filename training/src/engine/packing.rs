@@ -11,6 +11,8 @@ pub struct PackedBatch {
     starts: Vec<usize>,
     /// Where heads read.
     read: Vec<u32>,
+    /// Places before each sequence's tokens that are no tokens.
+    lead: usize,
     offsets: Option<Var>,
 }
 
@@ -29,13 +31,23 @@ impl PackedBatch {
             tokens.extend_from_slice(sequence);
             starts.push(tokens.len());
         }
-        Self { tokens, starts, read, offsets: None }
+        Self { tokens, starts, read, lead: 0, offsets: None }
     }
 
     /// The same sequences with `offsets`, `[tokens, hidden]`, added to their tokens' word vectors. A backward pass gives them
     /// a gradient.
     pub fn moved(&self, offsets: Var) -> Self {
         Self { offsets: Some(offsets), ..self.clone() }
+    }
+
+    /// The same sequences with so many places before each, which no token has.
+    pub(super) fn behind(&self, lead: usize) -> Self {
+        let starts = self.starts.iter().enumerate().map(|(row, start)| start + row * lead).collect();
+        // By how many sequences have begun there.
+        let moved =
+            |place: &u32| place + (self.starts.partition_point(|start| *start <= *place as usize) * lead) as u32;
+        let read = self.read.iter().map(moved).collect();
+        Self { starts, read, lead: self.lead + lead, ..self.clone() }
     }
 
     /// What is added to word vectors.
@@ -53,12 +65,17 @@ impl PackedBatch {
         self.starts.len() - 1
     }
 
-    /// The places among all tokens where heads read.
+    /// The places where heads read.
     pub fn read(&self) -> &[u32] {
         &self.read
     }
 
-    /// The places of one sequence's tokens.
+    /// Where all tokens are.
+    pub(super) fn places(&self) -> Vec<u32> {
+        self.spans().flat_map(|span| span.start + self.lead..span.end).map(|place| place as u32).collect()
+    }
+
+    /// The places of one sequence.
     pub(super) fn span(&self, row: usize) -> Range<usize> {
         self.starts[row]..self.starts[row + 1]
     }
@@ -98,6 +115,9 @@ mod tests {
         let sequences = [(&[5u32, 6][..], &[Some(1), None][..]), (&[7], &[]), (&[8, 9, 10], &[Some(0), Some(2)])];
         assert_eq!(PackedBatch::read_at(sequences).read(), [1, 3, 5]);
         assert_eq!(batch.positions(), [0, 1, 0, 0, 1, 2]);
+        let behind = batch.behind(2);
+        assert_eq!(behind.spans().collect::<Vec<_>>(), [0..4, 4..7, 7..12]);
+        assert_eq!((behind.read(), behind.places()), (&[2, 6, 9][..], vec![2, 3, 6, 9, 10, 11]));
         let mut values = [1, 2, 3, 4, 5, 6];
         assert_eq!(pieces(&mut values, [2, 1, 3]), [&mut [1, 2][..], &mut [3], &mut [4, 5, 6]]);
     }

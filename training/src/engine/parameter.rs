@@ -1,8 +1,9 @@
 //! Trained weights, with the gradient that a step adds up beside them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::adapter::LowRank;
 use super::matrix::{Matrix, MatrixMut, Target, Threads, multiply};
 
 /// A weight matrix, bias, scale or embedding table.
@@ -15,6 +16,8 @@ pub struct Parameter {
     learns: AtomicBool,
     value: RwLock<Vec<f32>>,
     gradient: Mutex<Gradient>,
+    /// What is learned in its stead, where something is.
+    changes: OnceLock<Vec<Arc<LowRank>>>,
 }
 
 /// What a parameter is, which decides how the optimiser treats it.
@@ -26,6 +29,8 @@ pub(super) enum Role {
     Offset,
     /// An embedding table: rows that no batch has met stay as they are.
     Table,
+    /// No weight, but what a method remembers from step to step: never learns, and stays with the weights wherever they go.
+    Record,
 }
 
 /// A gradient being added up.
@@ -48,9 +53,10 @@ impl Parameter {
             shape: shape.to_vec(),
             role,
             depth,
-            learns: AtomicBool::new(true),
+            learns: AtomicBool::new(role != Role::Record),
             value: RwLock::new(value),
             gradient: Mutex::new(gradient),
+            changes: OnceLock::new(),
         }
     }
 
@@ -104,8 +110,30 @@ impl Parameter {
         self.learns.store(learns, Ordering::Relaxed);
     }
 
-    /// Adds `left · right` to the gradient of a matrix, if it learns.
+    /// Lets a matrix be its value of now with these changes, which each have rows of their own. Only the first call counts.
+    pub(super) fn change(&self, changes: Vec<Arc<LowRank>>) {
+        self.changes.get_or_init(|| changes);
+    }
+
+    /// Brings the value up to date with the changes.
+    pub(super) fn compose(&self) {
+        for change in self.changes() {
+            change.compose(&mut self.value_mut());
+        }
+    }
+
+    /// Whether a backward pass has something to do for it.
+    pub(super) fn takes_gradient(&self) -> bool {
+        self.learns() || self.changes().iter().any(|change| change.learns())
+    }
+
+    fn changes(&self) -> &[Arc<LowRank>] {
+        self.changes.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Adds `left · right` to the gradient of a matrix, if it learns, and their share to those of its changes.
     pub(super) fn add_product(&self, left: Matrix<'_>, right: Matrix<'_>) {
+        self.changes().iter().for_each(|change| change.add_product(left, right));
         if !self.learns() {
             return;
         }

@@ -1,10 +1,10 @@
 //! Runs a model that labels words over tagged texts.
 
 use foundation::progress::{Progress, Unit};
-use inference::WordTagger;
+use inference::{TaskKind, WordTagger};
 
 use super::predict::BLOCK;
-use crate::dataset::tagged::{checked, target, words};
+use crate::dataset::tagged::{checked, words};
 use crate::dataset::{LabelSet, Row};
 use crate::error::TrainingError;
 use crate::metrics::EntityReport;
@@ -28,7 +28,7 @@ pub fn find_entities(model: &mut WordTagger, rows: &[Row]) -> Result<EntityRepor
     let (None, Some(outside)) = (no_tag, outside) else {
         return Err(TrainingError::NotTags { labels: labels.names().to_vec() });
     };
-    let truth = |row: &Row| Ok(target(&checked(row.clone())?, &labels)?.labels().to_vec());
+    let truth = |row: &Row| Ok(labels.target(&checked(row.clone())?, TaskKind::Tokens)?.labels().to_vec());
     let truths = rows.iter().map(truth).collect::<Result<Vec<_>, TrainingError>>()?;
     let progress = Progress::start(format!("evaluating {}", head.name), Some(rows.len() as u64), Unit::Items("rows"));
     let mut found: Vec<Vec<usize>> = Vec::with_capacity(rows.len());

@@ -1,7 +1,7 @@
 //! Runs a model over labelled rows.
 
 use foundation::progress::{Progress, Unit};
-use inference::{Head, Model};
+use inference::{Head, Model, Scores, TaskKind};
 
 use super::Predictions;
 use crate::dataset::{LabelSet, Row};
@@ -12,12 +12,12 @@ pub(super) const BLOCK: usize = 512;
 
 /// Scores the rows with one head, in their order.
 ///
-/// Without a name, the head is the first one that knows every label of the rows.
+/// Without a name, the head is the first one that chooses one label and knows every label of the rows.
 ///
 /// # Errors
 ///
 /// [`TrainingError::NoRows`] without rows, [`TrainingError::MissingHead`] if the model has no head of that name,
-/// [`TrainingError::UnknownLabel`] with file and line if the head does not know a label, and what the model itself says.
+/// [`TrainingError::OtherKind`] if the head does not choose one label, [`TrainingError::UnknownLabel`] with file and line if the head does not know a label, and what the model itself says.
 pub fn predict(model: &mut dyn Model, rows: &[Row], head: Option<&str>) -> Result<Predictions, TrainingError> {
     if rows.is_empty() {
         return Err(TrainingError::NoRows);
@@ -25,18 +25,29 @@ pub fn predict(model: &mut dyn Model, rows: &[Row], head: Option<&str>) -> Resul
     let (index, labels) = choose_head(model.heads(), rows, head)?;
     let name = model.heads()[index].name.clone();
     let truths = rows.iter().map(|row| labels.index_of(row)).collect::<Result<Vec<_>, _>>()?;
-    let progress = Progress::start(format!("evaluating {name}"), Some(rows.len() as u64), Unit::Items("rows"));
     let mut predictions = Predictions::new(&name, labels.names());
-    for (block, truths) in rows.chunks(BLOCK).zip(truths.chunks(BLOCK)) {
-        let texts: Vec<&str> = block.iter().map(|row| row.text.as_str()).collect();
+    score(model, rows, &name, |row, scores| {
+        predictions.push(truths[row], scores.head(index).iter().copied().map(f64::from), &rows[row].at)
+    })?;
+    Ok(predictions)
+}
+
+/// Scores the rows in their order; `each` gets a row's index and its scores.
+pub(super) fn score(
+    model: &mut dyn Model,
+    rows: &[Row],
+    head: &str,
+    mut each: impl FnMut(usize, &Scores) -> Result<(), TrainingError>,
+) -> Result<(), TrainingError> {
+    let progress = Progress::start(format!("evaluating {head}"), Some(rows.len() as u64), Unit::Items("rows"));
+    for (block, rows) in rows.chunks(BLOCK).enumerate() {
+        let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
         let scores = model.score(&texts)?;
-        for ((row, truth), scores) in block.iter().zip(truths).zip(&scores) {
-            predictions.push(*truth, scores.head(index).iter().copied().map(f64::from), &row.at)?;
-        }
-        progress.advance(block.len() as u64);
+        scores.iter().enumerate().try_for_each(|(place, scores)| each(block * BLOCK + place, scores))?;
+        progress.advance(rows.len() as u64);
     }
     progress.finish();
-    Ok(predictions)
+    Ok(())
 }
 
 /// Scores with a second model the rows that `first` was made of: with its head of the same name, else with the first one that
@@ -53,20 +64,38 @@ pub fn predict_against(model: &mut dyn Model, rows: &[Row], first: &Predictions)
 }
 
 fn choose_head(heads: &[Head], rows: &[Row], wanted: Option<&str>) -> Result<(usize, LabelSet), TrainingError> {
-    let labels = |head: &Head| LabelSet::new(head.labels.iter().map(|label| label.to_string()).collect());
     let knows_all = |head: &Head| {
-        let labels = labels(head);
-        rows.iter().all(|row| labels.index_of(row).is_ok())
+        let labels = label_set(head);
+        head.kind == TaskKind::SingleLabel && rows.iter().all(|row| labels.index_of(row).is_ok())
     };
     let index = match wanted {
-        Some(wanted) => heads.iter().position(|head| &*head.name == wanted),
-        None => heads.iter().position(knows_all).or(if heads.is_empty() { None } else { Some(0) }),
+        Some(wanted) => named_head(heads, wanted)?,
+        None => heads.iter().position(knows_all).unwrap_or(0),
     };
-    let index = index.ok_or_else(|| TrainingError::MissingHead {
-        wanted: wanted.unwrap_or_default().to_owned(),
-        found: heads.iter().map(|head| head.name.to_string()).collect(),
-    })?;
-    Ok((index, labels(&heads[index])))
+    match heads.get(index) {
+        None => Err(missing(heads, wanted.unwrap_or_default())),
+        Some(head) if head.kind != TaskKind::SingleLabel => Err(TrainingError::OtherKind {
+            head: head.name.to_string(),
+            kind: head.kind,
+            message: "this takes a head that chooses one label; name one with --head".to_owned(),
+        }),
+        Some(head) => Ok((index, label_set(head))),
+    }
+}
+
+/// The index of the head of this name.
+pub(super) fn named_head(heads: &[Head], name: &str) -> Result<usize, TrainingError> {
+    heads.iter().position(|head| &*head.name == name).ok_or_else(|| missing(heads, name))
+}
+
+/// A head's labels.
+pub(super) fn label_set(head: &Head) -> LabelSet {
+    LabelSet::new(head.labels.iter().map(|label| label.to_string()).collect())
+}
+
+fn missing(heads: &[Head], wanted: &str) -> TrainingError {
+    let found = heads.iter().map(|head| head.name.to_string()).collect();
+    TrainingError::MissingHead { wanted: wanted.to_owned(), found }
 }
 
 #[cfg(test)]
@@ -74,7 +103,7 @@ mod tests {
     use super::*;
     use crate::error::Location;
     use crate::metrics::EvaluationReport;
-    use inference::{InferenceError, Scores};
+    use inference::InferenceError;
 
     /// Calls a text positive if it says "up".
     struct Reader(Vec<Head>);

@@ -1,6 +1,10 @@
 //! An evaluation as tables, for a terminal and for a Markdown document.
 
+mod kinds;
+
 use std::fmt;
+
+pub(super) use kinds::{figures_of_labels, figures_of_numbers};
 
 use super::table::{Table, escaped, width};
 use super::{Comparison, Evaluation, McNemarMethod, Slice};
@@ -13,8 +17,7 @@ const HEADINGS_WIDTH: usize = 72;
 impl fmt::Display for Evaluation {
     /// Compact aligned tables; no line break at the end.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tables = tables(self, SHOWN_VALUES).iter().map(Table::text).collect::<Vec<_>>();
-        f.write_str(&tables.join("\n\n"))
+        f.write_str(&text(&tables(self, SHOWN_VALUES)))
     }
 }
 
@@ -23,9 +26,19 @@ impl Evaluation {
     pub fn markdown(&self, title: &str) -> String {
         let mut tables = tables(self, usize::MAX);
         tables.push(reliability(self));
-        let sections: Vec<String> = tables.iter().map(Table::markdown).collect();
-        format!("# {}\n\n{}", escaped(title), sections.join("\n"))
+        document(title, &tables)
     }
+}
+
+/// The tables one below the other, without a line break at the end.
+pub(super) fn text(tables: &[Table]) -> String {
+    tables.iter().map(Table::text).collect::<Vec<_>>().join("\n\n")
+}
+
+/// A Markdown document of the tables.
+pub(super) fn document(title: &str, tables: &[Table]) -> String {
+    let sections: Vec<String> = tables.iter().map(Table::markdown).collect();
+    format!("# {}\n\n{}", escaped(title), sections.join("\n"))
 }
 
 fn tables(evaluation: &Evaluation, shown: usize) -> Vec<Table> {

@@ -2,7 +2,7 @@
 
 /// A titled table with a title a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Table {
+pub(crate) struct Table {
     title: String,
     headings: Vec<String>,
     rows: Vec<(String, Vec<String>)>,
@@ -11,23 +11,23 @@ pub(super) struct Table {
 
 impl Table {
     /// A table without rows; the headings are those of the figures.
-    pub(super) fn new<H: Into<String>>(title: impl Into<String>, headings: impl IntoIterator<Item = H>) -> Self {
+    pub(crate) fn new<H: Into<String>>(title: impl Into<String>, headings: impl IntoIterator<Item = H>) -> Self {
         let headings = headings.into_iter().map(Into::into).collect();
         Self { title: title.into(), headings, rows: Vec::new(), notes: Vec::new() }
     }
 
     /// Adds a row of figures, one a heading; those that are missing stay blank.
-    pub(super) fn row(&mut self, title: impl Into<String>, figures: impl IntoIterator<Item = String>) {
+    pub(crate) fn row(&mut self, title: impl Into<String>, figures: impl IntoIterator<Item = String>) {
         self.rows.push((title.into(), figures.into_iter().collect()));
     }
 
     /// Adds a line below.
-    pub(super) fn note(&mut self, note: impl Into<String>) {
+    pub(crate) fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
     }
 
     /// Lines for a terminal, the figures aligned to the right, without a line break at the end.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let titles = self.rows.iter().map(|(title, _)| title).chain([&self.title]);
         let first = titles.map(|title| width(title)).max().unwrap_or(0);
         let column = |index: usize| {
@@ -48,7 +48,7 @@ impl Table {
     }
 
     /// A section of a Markdown document, with a line break at the end.
-    pub(super) fn markdown(&self) -> String {
+    pub(crate) fn markdown(&self) -> String {
         let line = |title: &str, figures: &[String]| {
             let blank = std::iter::repeat_n("", self.headings.len().saturating_sub(figures.len()));
             let cells = std::iter::once(title).chain(figures.iter().map(String::as_str)).chain(blank);
@@ -68,12 +68,12 @@ impl Table {
 }
 
 /// Columns of a terminal that a text takes; wide scripts are counted as narrow.
-pub(super) fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     text.chars().count()
 }
 
 /// Text that Markdown shows as it is.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         if matches!(c, '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '#') {

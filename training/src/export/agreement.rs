@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use inference::{Head, ModelDirectory};
+use inference::{Head, ModelDirectory, TaskKind};
 use ndarray::{Array2, ArrayView1, s};
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +40,8 @@ pub struct HeadAgreement {
     pub backend: String,
     /// The head.
     pub head: String,
-    /// The share of texts whose likeliest label is that of the f32 model.
+    /// The share of texts whose likeliest label is that of the f32 model, or all of whose labels are, or whose number is nearer
+    /// to that of the f32 model than a tenth of those numbers' deviation.
     pub share: f64,
 }
 
@@ -91,18 +92,30 @@ fn mean_abs_delta(one: &Array2<f32>, other: &Array2<f32>) -> f32 {
     sum / one.len().max(1) as f32
 }
 
-/// For each head, the share of rows whose highest logit stands in the same column.
+/// For each head, the share of rows that it answers alike.
 fn shares(heads: &[Head], own: &Array2<f32>, expected: &Array2<f32>) -> Vec<(String, f64)> {
     let mut first = 0;
     let mut shares = Vec::with_capacity(heads.len());
     for head in heads {
         let columns = s![.., first..first + head.labels.len()];
         first += head.labels.len();
-        let rows = own.slice(columns).into_outer_iter().zip(expected.slice(columns).into_outer_iter());
-        let equal = rows.filter(|(own, expected)| highest(own) == highest(expected)).count();
+        let (own, expected) = (own.slice(columns), expected.slice(columns));
+        let near = expected.std(0.0) / 10.0;
+        let rows = own.outer_iter().zip(expected.outer_iter());
+        let equal = rows.filter(|(own, expected)| is_equal(head.kind, own, expected, near)).count();
         shares.push((head.name.to_string(), equal as f64 / own.nrows().max(1) as f64));
     }
     shares
+}
+
+/// Whether two rows of a head's logits are one answer; `near` is how far apart its numbers may be.
+fn is_equal(kind: TaskKind, own: &ArrayView1<'_, f32>, expected: &ArrayView1<'_, f32>, near: f32) -> bool {
+    let mut pairs = own.iter().zip(expected);
+    match kind {
+        TaskKind::SingleLabel | TaskKind::Tokens => highest(own) == highest(expected),
+        TaskKind::MultiLabel => pairs.all(|(own, expected)| (*own > 0.0) == (*expected > 0.0)),
+        TaskKind::Regression => pairs.all(|(own, expected)| (own - expected).abs() <= near),
+    }
 }
 
 /// The first column of the highest logit.
@@ -121,6 +134,14 @@ mod tests {
         let expected = ndarray::array![[0.0, 1.0, 5.0, 0.0, 0.0], [2.0, 1.0, 0.0, 0.0, 3.0]];
         let own = ndarray::array![[0.9, 1.0, 5.0, 6.0, 0.0], [2.0, 1.9, 0.0, 0.0, 0.1]];
         assert_eq!(shares(&heads, &own, &expected), [("mood".to_owned(), 1.0), ("topic".to_owned(), 0.5)]);
+        let heads = [
+            Head::new("tags", ["down", "up"]).of_kind(TaskKind::MultiLabel),
+            Head::new("price", ["price"]).of_kind(TaskKind::Regression),
+        ];
+        // The numbers' deviation is 10: one is a tenth of it away, one more.
+        let numbers = ndarray::array![[-1.0, 1.0, 10.0], [-1.0, 1.0, 30.0]];
+        let found = ndarray::array![[-0.1, 9.0, 10.9], [-1.0, -0.1, 31.1]];
+        assert_eq!(shares(&heads, &found, &numbers), [("tags".to_owned(), 0.5), ("price".to_owned(), 0.5)]);
         // 0.9 + 6 + 0.9 + 2.9 over ten logits.
         assert!((mean_abs_delta(&own, &expected) - 1.07).abs() < 1e-6);
     }

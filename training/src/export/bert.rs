@@ -8,8 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use inference::onnx::ModelProto;
+use inference::{Head, TaskKind};
 use serde::Deserialize;
 
+use crate::engine::AdapterKind;
 use crate::export::ExportError;
 use crate::export::graph::{Attribute, GraphBuilder, Value};
 use crate::export::linear::Quantized;
@@ -59,9 +61,15 @@ pub struct EncoderConfig {
     /// The classes of transformers that the model is of.
     #[serde(default)]
     pub architectures: Vec<String>,
+    /// What it answers (Pulsewire's own key).
+    #[serde(default)]
+    pub heads: Vec<Head>,
     /// How the tokens' vectors become the text's (Pulsewire's own key).
     #[serde(default)]
     pub pooling: Pooling,
+    /// What was added to the encoder (Pulsewire's own key).
+    #[serde(default)]
+    pub adapter: Option<AdapterKind>,
     #[serde(skip)]
     path: PathBuf,
 }
@@ -87,6 +95,7 @@ impl EncoderConfig {
     /// Whether the classifier labels each token rather than the text.
     pub fn labels_tokens(&self) -> bool {
         self.architectures.iter().any(|architecture| architecture.ends_with("ForTokenClassification"))
+            || self.heads.iter().any(|head| head.kind == TaskKind::Tokens)
     }
 
     /// The file that this was read from.
@@ -104,11 +113,13 @@ pub(super) fn build(config: &EncoderConfig, weights: &Weights, form: &Form) -> R
     let attention_mask = writer.graph.input("attention_mask", &axes);
     let token_type_ids = writer.graph.input("token_type_ids", &axes);
 
-    let mut hidden = writer.embeddings(&input_ids, &attention_mask, &token_type_ids)?;
+    let hidden = writer.embeddings(&input_ids, &attention_mask, &token_type_ids)?;
     let mask = writer.mask(&attention_mask);
+    let (mut hidden, mask) = writer.prompted(hidden, mask)?;
     for layer in 0..config.num_hidden_layers {
         hidden = writer.layer(&format!("encoder.layer.{layer}"), &hidden, &mask)?;
     }
+    let hidden = writer.unprompted(hidden);
     let answering = match config.pooling {
         _ if config.labels_tokens() => hidden,
         Pooling::Pooler => writer.pooler(&hidden)?,
@@ -177,6 +188,7 @@ impl Writer<'_> {
         let attended = self.linear(&format!("{output}.dense"), &format!("{output}.dense"), &attended, [size, size])?;
         let sum = self.graph.node("Add", &format!("{output}.residual"), &[&attended, hidden], &[]);
         let hidden = self.normalise(&format!("{output}.LayerNorm"), &sum)?;
+        let hidden = self.follow(&format!("{name}.attention.adapter"), hidden)?;
 
         let wide = format!("{name}.intermediate.dense");
         let wide = self.linear(&wide, &wide, &hidden, [size, inner])?;
@@ -184,7 +196,8 @@ impl Writer<'_> {
         let output = format!("{name}.output");
         let narrow = self.linear(&format!("{output}.dense"), &format!("{output}.dense"), &wide, [inner, size])?;
         let sum = self.graph.node("Add", &format!("{output}.residual"), &[&narrow, &hidden], &[]);
-        self.normalise(&format!("{output}.LayerNorm"), &sum)
+        let hidden = self.normalise(&format!("{output}.LayerNorm"), &sum)?;
+        self.follow(&format!("{name}.adapter"), hidden)
     }
 
     fn attention(&mut self, name: &str, hidden: &Value, mask: &Value) -> Result<Value, ExportError> {
@@ -203,13 +216,22 @@ impl Writer<'_> {
         }
         let [query, key, value] = &*projected else { return Ok(hidden.clone()) };
 
+        let prefix_name = own("prefix");
+        let prefix = self.prefix(&prefix_name)?;
         let graph = &mut self.graph;
         let products = graph.node("MatMul", &own("products"), &[query, key], &[]);
         let scale = graph.scalar(&own("scale"), (head_size as f32).sqrt());
         let scaled = graph.node("Div", &own("scaled"), &[&products, &scale], &[]);
-        let masked = graph.node("Add", &own("masked"), &[&scaled, mask], &[]);
-        let shares = graph.node("Softmax", &own("shares"), &[&masked], &[Attribute::Int("axis", 3)]);
-        let mixed = graph.node("MatMul", &own("mixed"), &[&shares, value], &[]);
+        let mut scores = graph.node("Add", &own("masked"), &[&scaled, mask], &[]);
+        if let Some(prefix) = &prefix {
+            scores = self.prefix_scores(&prefix_name, prefix, query, &scale, &scores);
+        }
+        let shares = self.graph.node("Softmax", &own("shares"), &[&scores], &[Attribute::Int("axis", 3)]);
+        let mixed = match &prefix {
+            Some(prefix) => self.prefix_mixed(&prefix_name, prefix, &shares, value),
+            None => self.graph.node("MatMul", &own("mixed"), &[&shares, value], &[]),
+        };
+        let graph = &mut self.graph;
         let order = Attribute::Ints("perm", &[0, 2, 1, 3]);
         let mixed = graph.node("Transpose", &own("mixed.rows"), &[&mixed], &[order]);
         let shape = graph.integers(&own("joined.shape"), &[0, 0, size as i64]);
@@ -217,7 +239,7 @@ impl Writer<'_> {
     }
 
     /// `x / 2 * (1 + erf(x / √2))`, in the order of PyTorch's exporter.
-    fn gelu(&mut self, name: &str, x: &Value) -> Value {
+    pub(super) fn gelu(&mut self, name: &str, x: &Value) -> Value {
         let graph = &mut self.graph;
         let own = |part: &str| format!("{name}.{part}");
         let root = graph.scalar(&own("root"), std::f32::consts::SQRT_2);

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use inference::backend::{self, BackendChoice, BackendConfig};
-use inference::{EncoderModel, InferenceError, ModelDirectory, WordTagger};
-use ndarray::Array2;
+use inference::{EncoderModel, Head, InferenceError, ModelDirectory, TaskKind, WordTagger};
+use ndarray::{Array1, Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::tagged::words;
@@ -18,7 +18,7 @@ pub const PARITY_LIMIT: f32 = 1e-4;
 pub struct BackendParity {
     /// The back end.
     pub backend: String,
-    /// The largest difference of a logit.
+    /// The largest difference of a logit; that of a number is a share of the numbers' size.
     pub max_abs_delta: f32,
 }
 
@@ -35,7 +35,8 @@ pub struct ParityReport {
 
 /// Runs the exported model of a staging directory on `texts` in tract and, where its library is present, in ONNX Runtime.
 ///
-/// `reference` gives the trainer's logits, one row a text or a word that the model sees; a difference beyond [`PARITY_LIMIT`] is an error.
+/// `reference` gives the trainer's logits, one row a text or a word that the model sees; a difference beyond [`PARITY_LIMIT`],
+/// which for numbers is a share of their size, is an error.
 pub fn check_parity(
     staging: &Path,
     reference: &dyn Fn(&[&str]) -> Array2<f32>,
@@ -49,11 +50,12 @@ pub fn check_parity(
         return Err(foreign());
     }
     let mut report = ParityReport { texts: texts.len(), limit: PARITY_LIMIT, backends: Vec::new() };
+    let sizes = sizes(directory.heads(), &expected);
     for (backend, logits) in logits_of_each_backend(&directory, texts)? {
         if logits.dim() != expected.dim() {
             return Err(foreign());
         }
-        let max_abs_delta = max_abs_delta(&logits, &expected);
+        let max_abs_delta = max_abs_delta(&(logits / &sizes), &(&expected / &sizes));
         if max_abs_delta > PARITY_LIMIT {
             return Err(ExportError::Parity { backend, max_abs_delta, limit: PARITY_LIMIT });
         }
@@ -96,8 +98,37 @@ pub fn logits_in(
     Ok((name, EncoderModel::with_backend(directory, "", backend)?.logits(texts)?))
 }
 
+/// What a column's differences are measured by: one for logits of labels. Numbers are in a unit of their own, and f32 keeps but
+/// seven of their digits: they are measured by the distance of the largest from the smallest or, where they are all alike, by a
+/// hundredth of the largest.
+fn sizes(heads: &[Head], expected: &Array2<f32>) -> Array1<f32> {
+    let kinds = heads.iter().flat_map(|head| std::iter::repeat_n(head.kind, head.labels.len()));
+    let size = |(kind, column): (TaskKind, ArrayView1<'_, f32>)| match kind {
+        TaskKind::SingleLabel | TaskKind::MultiLabel | TaskKind::Tokens => 1.0,
+        TaskKind::Regression => {
+            let of = |start: f32, choose: fn(f32, f32) -> f32| column.iter().copied().fold(start, choose);
+            let (lowest, highest) = (of(f32::INFINITY, f32::min), of(f32::NEG_INFINITY, f32::max));
+            (highest - lowest).max(lowest.abs().max(highest.abs()) / 100.0).max(f32::MIN_POSITIVE)
+        }
+    };
+    kinds.zip(expected.columns()).map(size).collect()
+}
+
 /// The largest difference of two logits; a NaN is no small one.
 pub(super) fn max_abs_delta(own: &Array2<f32>, expected: &Array2<f32>) -> f32 {
     let deltas = own.iter().zip(expected).map(|(own, expected)| (own - expected).abs());
     deltas.fold(0.0, |highest: f32, delta| if delta.is_nan() { f32::INFINITY } else { highest.max(delta) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_measured_by_their_size() {
+        let number = |name: &str| Head::new(name, [name]).of_kind(TaskKind::Regression);
+        let heads = [Head::new("tone", ["down", "up"]), number("price"), number("year")];
+        let expected = ndarray::array![[90.0, -1.0, -300.0, 2000.0], [0.0, 0.0, 700.0, 2000.0]];
+        assert_eq!(sizes(&heads, &expected), ndarray::array![1.0, 1.0, 1000.0, 20.0]);
+    }
 }

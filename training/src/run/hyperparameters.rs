@@ -3,7 +3,7 @@
 use foundation::configuration::ConfigurationError;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Freeze, OptimizerKind, ScheduleKind};
+use crate::engine::{AdapterKind, Freeze, OptimizerKind, ScheduleKind};
 use crate::trainer::Adversarial;
 
 /// How the weights are fitted. The defaults suit a MiniLM-sized encoder and some thousand short texts.
@@ -45,6 +45,9 @@ pub struct Hyperparameters {
     pub layer_decay: f64,
     /// What stays as it is.
     pub freeze: Freeze,
+    /// What learns in the stead of the encoder, which then is frozen as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<AdapterKind>,
     /// The share of values that dropout sets to zero.
     pub dropout: f64,
     /// The share of the target that is spread over all labels.
@@ -84,6 +87,7 @@ impl Default for Hyperparameters {
             weight_decay: 0.01,
             layer_decay: 1.0,
             freeze: Freeze::default(),
+            adapter: None,
             dropout: 0.1,
             label_smoothing: 0.05,
             r_drop: 1.0,
@@ -121,7 +125,12 @@ impl Hyperparameters {
         ];
         let wrong = checks.into_iter().find(|(_, holds, _)| !holds).map(|(key, _, message)| (key, message));
         let fault = || self.adversarial.as_ref()?.fault().map(|message| ("adversarial", message));
-        match wrong.or_else(fault) {
+        let adapter_fault = || {
+            let fault = self.adapter.as_ref()?.fault();
+            let frozen = (self.freeze != Freeze::default()).then_some("freezes all of the encoder; leave out `freeze`");
+            fault.or(frozen).map(|message| ("adapter", message))
+        };
+        match wrong.or_else(fault).or_else(adapter_fault) {
             Some((key, message)) => Err(ConfigurationError::invalid(format!("hyperparameters.{key}"), message)),
             None => Ok(()),
         }
@@ -159,7 +168,16 @@ mod tests {
 
     #[test]
     fn a_report_keeps_what_a_file_said() {
-        for text in ["freeze = 3\noptimizer = \"sgd\"\n", "adversarial = { kind = \"pgd\", epsilon = 2.0 }\n", ""] {
+        for text in [
+            "freeze = 3\noptimizer = \"sgd\"\n",
+            "adversarial = { kind = \"pgd\", epsilon = 2.0 }\n",
+            "adapter = { kind = \"lora\", rank = 8, alpha = 16.0, targets = [\"query\", \"attention-output\"] }\n",
+            "adapter = { kind = \"adalora\", rank = 12, target_rank = 8, targets = [\"query\", \"intermediate\"] }\n",
+            "adapter = { kind = \"bottleneck\", size = 32 }\n",
+            "adapter = { kind = \"prefix\", length = 16 }\n",
+            "adapter = { kind = \"prompt\" }\n",
+            "",
+        ] {
             let settings = read(text).unwrap();
             let written = serde_json::to_string(&settings).unwrap();
             assert_eq!(serde_json::from_str::<Hyperparameters>(&written).unwrap(), settings, "{written}");
@@ -183,5 +201,22 @@ mod tests {
         check("adversarial = { kind = \"freelb\", steps = 1 }\n", "hyperparameters.adversarial");
         check("adversarial = { kind = \"fgm\", steps = 2 }\n", "steps");
         check("adversarial = { kind = \"smart\" }\n", "freelb");
+        check("adapter = { kind = \"lora\", rank = 0 }\n", "hyperparameters.adapter");
+        check("adapter = { kind = \"lora\", alpha = nan }\n", "alpha");
+        check("adapter = { kind = \"lora\", targets = [] }\n", "targets");
+        check("adapter = { kind = \"lora\", targets = [\"key\", \"key\"] }\n", "none twice");
+        check("adapter = { kind = \"lora\", targets = [\"keys\"] }\n", "attention-output");
+        check("adapter = { kind = \"lora\", dropout = 0.1 }\n", "dropout");
+        check("adapter = { kind = \"adalora\", target_rank = 13 }\n", "target_rank");
+        check("adapter = { kind = \"adalora\", start = 0.6, settle = 0.4 }\n", "settle");
+        check("adapter = { kind = \"adalora\", interval = 0 }\n", "interval");
+        check("adapter = { kind = \"adalora\", orthogonality = -1.0 }\n", "orthogonality");
+        check("adapter = { kind = \"bottleneck\", size = 0 }\n", "size");
+        check("adapter = { kind = \"bottleneck\", rank = 3 }\n", "rank");
+        check("adapter = { kind = \"prefix\", length = 0 }\n", "length");
+        check("adapter = { kind = \"prompt\", length = 0 }\n", "length");
+        check("adapter = { kind = \"prompt\", length = 513 }\n", "length");
+        check("adapter = { kind = \"ia3\" }\n", "adalora");
+        check("adapter = { kind = \"lora\" }\nfreeze = 2\n", "leave out `freeze`");
     }
 }

@@ -15,7 +15,7 @@ use crate::engine::Classifier;
 use crate::error::TrainingError;
 use file::CheckpointFile;
 
-pub(super) use identity::identity;
+pub(crate) use identity::identity;
 
 /// A checkpoint is written only when training has taken this many times as long as writing the last one did.
 const LEAST_SHARE: u32 = 50;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Trainer;
 use super::checkpoint::Keeper;
+use super::companions::Companions;
 use super::curves::Curves;
 use super::sampler::{Batch, Sampler};
 use crate::engine::{Optimizer, Schedule};
@@ -78,7 +79,9 @@ impl Trainer<'_> {
     /// Goes on from the keeper's checkpoint if there is one; what comes out is the same.
     pub(super) fn fit(&self, mut keeper: Option<Keeper<'_>>) -> Result<History, TrainingError> {
         let settings = self.settings();
-        let sizes: Vec<usize> = self.groups.iter().map(|group| group.rows.len()).collect();
+        let own = self.groups.iter().filter(|group| group.share.is_none());
+        let sizes: Vec<usize> = own.map(|group| group.rows.len()).collect();
+        let mut companions = Companions::new(&self.groups, settings.batch_size, self.run.seed);
         let mut sampler = Sampler::new(&sizes, settings, self.run.seed);
         let total = sampler.steps_per_epoch() * settings.epochs;
         let warmup = (total as f64 * settings.warmup).round() as usize;
@@ -97,8 +100,8 @@ impl Trainer<'_> {
         let curves = Curves::start(self.run)?;
         let mut fit = Fit { trainer: self, schedule, state, keeper, curves, progress };
         for epoch in 1..=settings.epochs {
-            // Drawn for epochs that are over, too: so the sampler, which depends on the seed alone, stands where it stood.
-            let steps = sampler.epoch();
+            // Drawn for epochs that are over, too: so sampler and companions, which depend on the seed alone, stand where they stood.
+            let steps = companions.join(sampler.epoch());
             if epoch <= fit.state.place.history.epochs.len() {
                 continue;
             }

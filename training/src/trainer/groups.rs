@@ -5,7 +5,9 @@ use std::path::Path;
 
 use inference::TextTokenizer;
 
+use super::lessons::{Lessons, Taught};
 use super::reading::Reading;
+use super::scale::Scale;
 use crate::dataset::{Target, TaskData, key};
 use crate::error::TrainingError;
 use crate::run::TaskKind;
@@ -15,6 +17,8 @@ use crate::run::TaskKind;
 pub(super) struct Group {
     /// The tasks, in their order in the run.
     pub(super) tasks: Vec<usize>,
+    /// The share of each step's rows that is drawn from here; none for rows that epochs go through.
+    pub(super) share: Option<f64>,
     pub(super) rows: Vec<Row>,
 }
 
@@ -24,19 +28,28 @@ pub(super) struct Row {
     pub(super) reading: Reading,
     /// Of words, for those that the encoder sees.
     pub(super) targets: Vec<Target>,
+    /// What teachers say of it.
+    pub(super) taught: Taught,
 }
 
-/// The training sides of all tasks.
-pub(super) fn of(data: &[TaskData], tokenizer: &TextTokenizer, base: &Path) -> Result<Vec<Group>, TrainingError> {
+/// The training sides of all tasks, with numbers as they are learned.
+pub(super) fn of(
+    data: &[TaskData],
+    scales: &[Option<Scale>],
+    tokenizer: &TextTokenizer,
+    base: &Path,
+    lessons: &mut Lessons,
+) -> Result<Vec<Group>, TrainingError> {
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut texts: Vec<(&str, BTreeMap<usize, Target>)> = Vec::new();
-    for (task, data) in data.iter().enumerate() {
+    for (task, (data, scale)) in data.iter().zip(scales).enumerate() {
         for example in &data.train {
             let place = *places.entry(key(&example.text)).or_insert(texts.len());
             if place == texts.len() {
                 texts.push((&example.text, BTreeMap::new()));
             }
-            texts[place].1.insert(task, example.target.clone());
+            let target = &example.target;
+            texts[place].1.insert(task, scale.as_ref().map_or_else(|| target.clone(), |scale| scale.learned(target)));
         }
     }
     let mut groups: BTreeMap<Vec<usize>, Vec<Row>> = BTreeMap::new();
@@ -46,9 +59,10 @@ pub(super) fn of(data: &[TaskData], tokenizer: &TextTokenizer, base: &Path) -> R
         let reading = Reading::of(text, kind, tokenizer, base)?;
         if reading.is_seen() {
             let targets = targets.into_iter().map(|(task, target)| (task, target.at(&reading.places)));
-            let (tasks, targets) = targets.unzip();
-            groups.entry(tasks).or_default().push(Row { reading, targets });
+            let (tasks, targets): (Vec<usize>, _) = targets.unzip();
+            let taught = lessons.take(text, &tasks);
+            groups.entry(tasks).or_default().push(Row { reading, targets, taught });
         }
     }
-    Ok(groups.into_iter().map(|(tasks, rows)| Group { tasks, rows }).collect())
+    Ok(groups.into_iter().map(|(tasks, rows)| Group { tasks, share: None, rows }).collect())
 }

@@ -7,6 +7,7 @@ use candle_core::{Device, Result, Tensor, Var};
 use super::Trainer;
 use super::adversary::Offsets;
 use super::groups::Row;
+use super::lessons;
 use super::mixup::Mixing;
 use super::sampler::Batch;
 use crate::dataset::Target;
@@ -98,15 +99,25 @@ impl<'a> Pass<'a> {
         let Trainer { run, model, .. } = self.trainer;
         let dropout = run.hyperparameters.dropout as f32;
         let pooled = model.encode(packed, Mode::Training { seed: run.seed, step: self.number, dropout })?;
+        let hidden = self.hidden(&pooled)?;
         let pooled = self.blend(pooled)?;
         let losses = self.tasks.iter().enumerate().map(|(place, task)| {
             let objective = &self.trainer.objectives[*task];
             let logits = model.logits(&pooled, *task)?;
             let targets: Vec<&Target> = self.rows.iter().map(|row| &row.targets[place]).collect();
-            let wanted = self.blend(objective.wanted(&targets, logits.dim(1)?)?)?;
+            let wanted = lessons::join(objective.wanted(&targets, logits.dim(1)?)?, &self.rows, place)?;
+            let wanted = self.blend(wanted)?;
             objective.loss(&logits, &wanted)
         });
-        Tensor::stack(&losses.collect::<Result<Vec<_>>>()?, 0)?.sum_all()
+        Tensor::stack(&losses.chain(hidden.map(Ok)).collect::<Result<Vec<_>>>()?, 0)?.sum_all()
+    }
+
+    /// How far the states of teachers are, by the weight of that.
+    fn hidden(&self, pooled: &Tensor) -> Result<Option<Tensor>> {
+        let Trainer { run, model, .. } = self.trainer;
+        let Some(guessed) = model.project(pooled).transpose()? else { return Ok(None) };
+        let weight = run.distillation.as_ref().map_or(0.0, |distillation| distillation.hidden);
+        lessons::distance(&guessed, &self.rows).map(|distance| distance? * weight).transpose()
     }
 
     fn blend(&self, rows: Tensor) -> Result<Tensor> {

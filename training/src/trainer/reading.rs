@@ -25,7 +25,9 @@ impl Reading {
         base: &Path,
     ) -> Result<Self, TrainingError> {
         let (tokens, places): (Box<[u32]>, Box<[Option<usize>]>) = match kind {
-            TaskKind::SingleLabel => (tokenizer.encode(text)?.ids().into(), [Some(0)].into()),
+            TaskKind::SingleLabel | TaskKind::MultiLabel | TaskKind::Regression => {
+                (tokenizer.encode(text)?.ids().into(), [Some(0)].into())
+            }
             TaskKind::Tokens => {
                 let words = tokenizer.encode_words(&tagged::words(text))?;
                 (words.tokens().ids().into(), words.firsts().into())

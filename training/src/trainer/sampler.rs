@@ -19,8 +19,10 @@ pub(super) struct Sampler {
     random: Random,
 }
 
+/// A group's rows, in the order in which they are drawn.
 #[derive(Debug)]
-struct Deck {
+pub(super) struct Deck {
+    /// Its batches in an epoch.
     batches: usize,
     order: Vec<usize>,
     next: usize,
@@ -33,11 +35,7 @@ impl Sampler {
         let total: usize = rows.iter().map(|rows| batches(*rows)).sum();
         let weight = |rows: usize| (batches(rows) as f64).powf(settings.task_temperature);
         let weights: f64 = rows.iter().map(|rows| weight(*rows)).sum();
-        let deck = |rows: &usize| Deck {
-            batches: ((total as f64 * weight(*rows) / weights).round() as usize).max(1),
-            order: (0..*rows).collect(),
-            next: *rows,
-        };
+        let deck = |rows: &usize| Deck::new(*rows, ((total as f64 * weight(*rows) / weights).round() as usize).max(1));
         let random = Random::new(seed, "order");
         Self {
             groups: rows.iter().map(deck).collect(),
@@ -61,14 +59,25 @@ impl Sampler {
     }
 
     fn draw(&mut self, group: usize) -> Vec<usize> {
-        let deck = &mut self.groups[group];
-        if deck.next >= deck.order.len() {
-            self.random.shuffle(&mut deck.order);
-            deck.next = 0;
+        self.groups[group].draw(self.batch_size, &mut self.random)
+    }
+}
+
+impl Deck {
+    /// A deck of `rows` rows that has `batches` batches in an epoch.
+    pub(super) fn new(rows: usize, batches: usize) -> Self {
+        Self { batches, order: (0..rows).collect(), next: rows }
+    }
+
+    /// The next rows, at most so many; fewer where all have been drawn and are shuffled anew for the next draw.
+    pub(super) fn draw(&mut self, most: usize, random: &mut Random) -> Vec<usize> {
+        if self.next >= self.order.len() {
+            random.shuffle(&mut self.order);
+            self.next = 0;
         }
-        let end = (deck.next + self.batch_size).min(deck.order.len());
-        let rows = deck.order[deck.next..end].to_vec();
-        deck.next = end;
+        let end = (self.next + most).min(self.order.len());
+        let rows = self.order[self.next..end].to_vec();
+        self.next = end;
         rows
     }
 }

@@ -1,10 +1,13 @@
-//! A model that is trained to be asked and then forgotten: what cross-validation needs.
+//! A model that is trained to be asked and then forgotten: what cross-validation and a search need.
 
 use std::path::Path;
+use std::time::Instant;
 
 use super::Trainer;
-use crate::dataset::TaskData;
+use super::checkpoint::{self, Checkpoints, Keeper};
+use crate::dataset::{self, TaskData};
 use crate::error::TrainingError;
+use crate::metrics::HeadReport;
 use crate::run::TrainingRun;
 
 /// Probabilities are rounded to so many parts: files stay small, and what is read from them is what was written.
@@ -19,6 +22,20 @@ pub(crate) fn train_and_score(
     let trainer = Trainer::new(run, base, data)?;
     trainer.fit(None)?;
     (0..data.len()).map(|task| trainer.probabilities(task)).collect()
+}
+
+/// Trains, going on from the checkpoint if there is one, and answers with each task's macro F1 on its validation side. No model
+/// is written.
+pub(crate) fn train_and_validate(
+    run: &TrainingRun,
+    base: &Path,
+    data: &[TaskData],
+    checkpoints: &Checkpoints,
+) -> Result<Vec<f64>, TrainingError> {
+    let identity = checkpoint::identity(run, base, &dataset::digest(data))?;
+    let keeper = Keeper::new(checkpoints, identity, Instant::now());
+    let history = Trainer::new(run, base, data)?.fit(Some(keeper))?;
+    Ok(history.validation.iter().map(HeadReport::score).collect())
 }
 
 impl Trainer<'_> {

@@ -36,7 +36,7 @@ pub(super) fn write(
     write_json(&path, &report.map_err(|source| TrainingError::Unwritable { path: path.clone(), source })?)
 }
 
-/// `training.svg`, and each task's `confusion-TASK.svg` on its test side. A plot that cannot be drawn does not cost the model.
+/// `training.svg`, and the `confusion-TASK.svg` of each single-label task on its test side. A plot that cannot be drawn does not cost the model.
 fn write_plots(staging: &Path, report: &TrainingReport) -> Result<(), TrainingError> {
     let confusions = report.tasks.iter().filter_map(|task| {
         let HeadReport::SingleLabel(test) = &task.test else { return None };
@@ -55,7 +55,7 @@ fn write_plots(staging: &Path, report: &TrainingReport) -> Result<(), TrainingEr
     Ok(())
 }
 
-/// The base's `config.json` with our heads: `heads` names them, `id2label` is all their labels in order.
+/// The base's `config.json` with our heads: `heads` names them and their kinds, `id2label` is all their labels in order.
 fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, Value> {
     let labels: Vec<String> = report.tasks.iter().flat_map(|task| task.labels.clone()).collect();
     // Transformers wants the labels of one model to differ; heads may share names such as "other".
@@ -75,6 +75,12 @@ fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, 
         .collect();
     let mut model = config.raw.clone();
     model.remove("torch_dtype");
+    model.remove("problem_type");
+    if let [task] = &report.tasks[..]
+        && let Some(name) = task.kind.problem_type()
+    {
+        model.insert("problem_type".to_owned(), json!(name));
+    }
     // What an older file leaves to its reader's defaults is written out.
     model.insert("hidden_act".to_owned(), json!(config.hidden_act));
     model.insert("layer_norm_eps".to_owned(), json!(config.layer_norm_eps));
@@ -87,6 +93,12 @@ fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, 
     model.insert("label2id".to_owned(), Value::Object(label2id));
     model.insert("heads".to_owned(), json!(heads));
     model.insert("dtype".to_owned(), json!("float32"));
+    if let Some(adapter) = report.hyperparameters.adapter.as_ref().filter(|adapter| !adapter.is_merged()) {
+        model.insert("adapter".to_owned(), json!(adapter));
+        // Transformers has no such model. It is to refuse, rather than answer as if nothing had been added.
+        model.insert("model_type".to_owned(), json!("pulsewire-bert"));
+        model.remove("architectures");
+    }
     if report.text_cleaning.changes_texts() {
         model.insert("text_cleaning".to_owned(), json!(report.text_cleaning));
     }

@@ -4,7 +4,8 @@ use super::Trainer;
 use super::pass::Pass;
 use super::sampler::Batch;
 use crate::dataset::TaskData;
-use crate::engine::{Objective, Optimizer, Schedule};
+use crate::distillation::Distillation;
+use crate::engine::{Distilled, Objective, Optimizer, Schedule};
 use crate::error::TrainingError;
 use crate::run::TrainingRun;
 
@@ -18,14 +19,20 @@ pub(super) fn objectives(run: &TrainingRun, data: &[TaskData]) -> Vec<Objective>
             kind: data.kind,
             label_smoothing: run.hyperparameters.label_smoothing,
             r_drop: run.hyperparameters.r_drop,
-            loss: task.loss.build(&rows),
+            loss: match &run.distillation {
+                Some(Distillation { temperature, .. }) => {
+                    Box::new(Distilled { labels: task.loss.build(data.kind, &rows), temperature: *temperature })
+                }
+                None => task.loss.build(data.kind, &rows),
+            },
         }
     };
     run.tasks.iter().zip(data).map(objective).collect()
 }
 
 impl Trainer<'_> {
-    /// Takes one step over `batches`, as if they were one. Returns the mean loss of their heads; none if the loss or the
+    /// Takes one step over `batches`, as if they were one. Returns the mean loss of their heads, and what
+    /// holding old weights costs; none if the loss or the
     /// gradient is not a number.
     pub(super) fn step(
         &self,
@@ -39,17 +46,27 @@ impl Trainer<'_> {
         let mut loss = 0.0;
         for (place, batch) in batches.iter().enumerate() {
             let share = batch.rows.len() as f64 / rows as f64;
-            let pass = Pass::new(self, batch, (step * settings.accumulation + place) as u64, share);
+            // What companions add to a step has numbers of its own.
+            let number = match place < settings.accumulation {
+                true => (step * settings.accumulation + place) as u64,
+                false => ((place as u64) << 40) + step as u64,
+            };
+            let pass = Pass::new(self, batch, number, share);
             loss += share
                 * match &settings.adversarial {
                     Some(adversarial) => adversarial.learn(&pass)?,
                     None => pass.learn_plainly()?,
                 };
         }
+        if let Some(consolidation) = &self.consolidation {
+            loss += consolidation.pull(&self.model.parameters());
+        }
         if !loss.is_finite() {
             return Ok(None);
         }
+        self.model.before_step();
         let norm = optimizer.step(&self.model.parameters(), settings.learning_rate * schedule.factor(step));
+        self.model.after_step(step, schedule.total);
         Ok(norm.is_finite().then_some(loss))
     }
 }

@@ -13,7 +13,11 @@ use crate::out_of_fold::read_files;
 use crate::run::{Split, Task, TaskKind};
 use crate::source::DataSource;
 
+mod adapted;
+mod continual;
+mod distillation;
 mod interruption;
+mod kinds;
 mod words;
 
 pub(crate) const WORDS: [&str; 9] = ["up", "down", "rain", "sun", "and", "the", "shares", "today", "again"];
@@ -72,7 +76,7 @@ fn task(name: &str, data: DataSource) -> Task {
     }
 }
 
-pub(super) fn run(directory: &Path) -> TrainingRun {
+pub(crate) fn run(directory: &Path) -> TrainingRun {
     let hyperparameters = Hyperparameters {
         epochs: 20,
         batch_size: 16,
@@ -87,6 +91,9 @@ pub(super) fn run(directory: &Path) -> TrainingRun {
         seed: 3,
         base: Some(base(directory)),
         tensorboard: None,
+        split_seed: None,
+        distillation: None,
+        continual: None,
         tasks: vec![task("tone", file(directory, ["up", "down"])), task("sky", file(directory, ["rain", "sun"]))],
         hyperparameters,
     }
@@ -149,7 +156,7 @@ fn a_text_of_two_tasks_is_one_row_with_two_labels() {
     let data = TaskData::load(&tasks, 1).unwrap();
     let base = base(directory.path());
     let tokenizer = TextTokenizer::open(&base.join("tokenizer.json"), Some(32)).unwrap();
-    let groups = groups::of(&data, &tokenizer, &base).unwrap();
+    let groups = groups::of(&data, &[None, None], &tokenizer, &base, &mut Lessons::default()).unwrap();
     let found: Vec<_> = groups.iter().map(|group| (&group.tasks[..], group.rows.len())).collect();
     let both = data[1].train.len();
     assert_eq!(found, [(&[0][..], data[0].train.len() - both), (&[0, 1][..], both)]);

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use inference::{BackendConfig, EncoderModel, ModelDirectory, WordTagger};
+use inference::{BackendConfig, EncoderModel, Model as _, ModelDirectory, TaskKind, WordTagger};
 use serde::Serialize;
 use training::CleaningRules;
-use training::evaluation::{Comparison, Evaluation, Slice, find_entities, predict, predict_against};
+use training::evaluation::{
+    Comparison, Evaluation, Measured, Slice, find_entities, kind_of, measure, predict, predict_against,
+};
 
 use crate::cli::Global;
 use crate::exit::UsageError;
@@ -26,7 +28,8 @@ EXAMPLES:
 
 A model that labels words is measured by the entities that it finds: one is right if its type and all its words are.
 The head is the first one that knows all the labels, unless --head names it. A second model (--against) is asked for its
-head of the same name, else for the first one that knows all the labels.";
+head of the same name, else for the first one that knows all the labels. Heads of several labels a row, or of a number, are
+measured in figures of their own; if a model has heads of several kinds, --head names the one.";
 
 /// Arguments of `evaluate`.
 #[derive(Debug, Args)]
@@ -59,7 +62,7 @@ struct Answer<'a, E> {
     model: &'a str,
     version: &'a str,
     #[serde(flatten)]
-    evaluation: &'a E,
+    measured: &'a E,
 }
 
 impl EvaluateCommand {
@@ -74,17 +77,17 @@ impl EvaluateCommand {
         }
         let other = self.against.clone().map(|against| self.model.of(against).find(global)).transpose()?;
         let backend = self.model.config(global)?.inference;
-        let evaluation = tokio::task::block_in_place(|| self.measure(&found, other.as_ref(), &backend))?;
+        let measured = tokio::task::block_in_place(|| self.measure(&found, other.as_ref(), &backend))?;
         let written = self.markdown.as_ref().map_or(Ok(()), |path| {
-            let document = evaluation.markdown(&self.title(&found));
+            let document = measured.markdown(&self.title(&found));
             fs::write(path, document).with_context(|| format!("cannot write {}", path.display()))
         });
         let FoundModel { name: model, version, .. } = &found;
         // What took long to measure is told even if the file cannot be written.
         if self.json {
-            print_json(&Answer { model, version, evaluation: &evaluation })?;
+            print_json(&Answer { model, version, measured: &measured })?;
         } else {
-            print_line(format!("{found}\n{evaluation}"))?;
+            print_line(format!("{found}\n{measured}"))?;
         }
         written
     }
@@ -96,12 +99,12 @@ impl EvaluateCommand {
                 format!("{found} labels words: --against, --slice and --markdown are for models that label texts");
             return Err(UsageError(message).into());
         }
-        let rows = self.labelled.rows(&[], CleaningRules::default())?;
+        let rows = self.labelled.rows(TaskKind::Tokens, &[], CleaningRules::default())?;
         let mut model = WordTagger::load(directory, &self.model.config(global)?.inference)?;
         let report = tokio::task::block_in_place(|| find_entities(&mut model, &rows))?;
         let FoundModel { name: model, version, .. } = found;
         if self.json {
-            print_json(&Answer { model, version, evaluation: &report })
+            print_json(&Answer { model, version, measured: &report })
         } else {
             print_line(format!("{found}\n{report}"))
         }
@@ -112,7 +115,7 @@ impl EvaluateCommand {
         found: &FoundModel,
         other: Option<&FoundModel>,
         backend: &BackendConfig,
-    ) -> anyhow::Result<Evaluation> {
+    ) -> anyhow::Result<Measured> {
         let (mut model, rules) = load(found, backend)?;
         // Before minutes of scoring rather than after.
         let second = other.map(|other| Ok::<_, anyhow::Error>((other, load(other, backend)?))).transpose()?;
@@ -121,7 +124,15 @@ impl EvaluateCommand {
                 format!("{found} and {other} read texts that are cleaned differently: measure them one by one");
             return Err(UsageError(message).into());
         }
-        let rows = self.labelled.rows(&self.slice, rules)?;
+        let kind = kind_of(model.heads(), self.head.as_deref())?;
+        if kind != TaskKind::SingleLabel && (second.is_some() || !self.slice.is_empty()) {
+            let message = format!("--slice and --against are for heads that choose one label; this head is {kind}");
+            return Err(UsageError(message).into());
+        }
+        let rows = self.labelled.rows(kind, &self.slice, rules)?;
+        if kind != TaskKind::SingleLabel {
+            return Ok(measure(&mut model, &rows, self.head.as_deref())?);
+        }
         let predictions = predict(&mut model, &rows, self.head.as_deref())?;
         let mut evaluation = Evaluation::of(&predictions);
         let slices = self.slice.iter().enumerate().map(|(index, column)| {
@@ -134,7 +145,7 @@ impl EvaluateCommand {
                 .with_context(|| format!("cannot compare with {other}"))?;
             evaluation.against = Some(Comparison::of(&other.to_string(), &predictions, &second));
         }
-        Ok(evaluation)
+        Ok(Measured::SingleLabel(Box::new(evaluation)))
     }
 
     fn title(&self, found: &FoundModel) -> String {

@@ -10,6 +10,8 @@ use anyhow::Context as _;
 use clap::Args;
 use inference::ModelDirectory;
 use registry::{ModelVersion, Registry};
+use training::TaskKind;
+use training::evaluation::kind_of;
 use training::export::{AgreementReport, ExportCard, Precision, RangeMethod};
 
 use crate::cli::Global;
@@ -126,9 +128,20 @@ impl ExportCommand {
 
     /// Everything in a folder beside the target, which gets its name only when all is checked.
     fn export(&self, found: &FoundModel, target: Target) -> anyhow::Result<(String, ExportCard)> {
-        let rules = found.text_cleaning(&ModelDirectory::open(&found.directory)?)?;
+        let directory = ModelDirectory::open(&found.directory)?;
+        let rules = found.text_cleaning(&directory)?;
+        if !self.labelled.data.is_empty() {
+            let kind = kind_of(directory.heads(), self.head.as_deref())?;
+            if kind != TaskKind::SingleLabel {
+                let message = format!(
+                    "--data measures what a head that chooses one label loses; this head is {kind}: give texts with --calibration, \
+                     and measure both models with `pulsewire evaluate`"
+                );
+                return Err(UsageError(message).into());
+            }
+        }
         let texts = Texts::read(&self.labelled, &self.calibration, self.precision, rules)?;
-        let rows = self.labelled.rows(&[], rules)?;
+        let rows = self.labelled.rows(TaskKind::SingleLabel, &[], rules)?;
         let parent = match &target {
             Target::Folder(out) => folder_of(out),
             Target::Registry(registry, _) => registry.root(),

@@ -205,11 +205,15 @@ fn alias(text: &str) -> Result<Alias, String> {
     Alias::ALL.into_iter().find(|alias| alias.as_str() == text).ok_or_else(|| format!("one of {}", known.join(", ")))
 }
 
-/// `sentiment 0.871 / 0.854, topic 0.882 / 0.860`.
+/// `sentiment 0.871 / 0.854, topic 0.882 / 0.860`: accuracy and macro F1; of many labels micro and macro F1, of numbers R².
 fn quality(manifest: &Manifest) -> String {
     let figure = |metric: &Value, key: &str| metric.get(key).and_then(Value::as_f64);
     let heads = manifest.draft.metrics.iter().filter_map(|(head, metric)| {
-        Some(format!("{head} {:.3} / {:.3}", figure(metric, "accuracy")?, figure(metric, "macro_f1")?))
+        if let Some(share) = figure(metric, "r_squared") {
+            return Some(format!("{head} R² {share:.3}"));
+        }
+        let first = figure(metric, "accuracy").or_else(|| figure(metric, "micro_f1"))?;
+        Some(format!("{head} {first:.3} / {:.3}", figure(metric, "macro_f1")?))
     });
     heads.collect::<Vec<_>>().join(", ")
 }

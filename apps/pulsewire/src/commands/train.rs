@@ -11,13 +11,14 @@ use crate::cli::Global;
 use crate::exit::UsageError;
 use crate::labelled::LabelledArguments;
 use crate::publication::{Publication, PublicationOptions, train_and_publish};
-use crate::settings::RegistryArguments;
+use crate::settings::{RegistryArguments, serde_name};
 use crate::terminal::{print_json, print_line, table};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
   pulsewire train --model news --data headlines.csv --text headline --label sentiment
   pulsewire train --model news --data Sentences_50Agree.txt --format separated --encoding latin-1 --head sentiment
+  pulsewire train --model news --data tagged.csv --label tags --kind multi-label --label-separator \";\"
   pulsewire train --model names --data train.conll --test test.conll        tagged words: named entities
   pulsewire train --run finance.toml --seed 2        several heads on one encoder; the file says which
 
@@ -36,9 +37,26 @@ A run's file:
   data = [{ path = \"headlines.csv\", text = \"headline\", label = \"sentiment\" }]
   split = { by = \"time\", column = \"published\", test = 0.2 }     or by stratified (default), digest, group
   cleaning = { html = true, urls = \"replace\" }                      see `pulsewire data clean --help`
-  kind = \"single-label\"                                 or tokens: a tag B-TYPE, I-TYPE or O for each word
+  [[tasks]]
+  name = \"tags\"                                                  any number of labels a row
+  kind = \"multi-label\"
+  data = [{ path = \"tagged.csv\", label = \"tags\", label_separator = \";\" }]
+  [[tasks]]
+  name = \"price\"                                                 a number a row, answered in its own unit
+  kind = \"regression\"
+  data = [{ path = \"priced.csv\", label = \"price\" }]
+  [[tasks]]
+  name = \"names\"                                 a tag B-TYPE, I-TYPE or O for each word; a run's only task
+  kind = \"tokens\"
+  data = [{ path = \"train.conll\" }]
   [hyperparameters]
-  epochs = 4";
+  epochs = 4
+  [distillation]                                             learn from other models, and from texts without labels
+  teachers = [\"models/finance/1\", \"models/finance/2\"]
+  unlabelled = { data = [{ path = \"feed.csv\", text = \"headline\" }] }
+  [continual]                                                `base` is a model to go on from, with its heads
+  old = [{ path = \"last_year.csv\" }]
+  replay = 0.2";
 
 /// Arguments of `train`.
 #[derive(Debug, Args)]
@@ -69,11 +87,15 @@ pub(crate) struct TrainCommand {
 #[derive(Debug, Args)]
 pub(crate) struct RecipeArguments {
     /// A run's file (TOML), for several heads and for every setting
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "test", "head", "base"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "test", "head", "kind", "base"])]
     run: Option<PathBuf>,
     /// The head's name [default: the label's column]
     #[arg(long, value_name = "NAME")]
     head: Option<String>,
+    /// What a label is: single-label, multi-label (several, with --label-separator between them), regression (a number) or
+    /// tokens (a tag for each word) [default: tokens for CoNLL's files, else single-label]
+    #[arg(long, value_name = "KIND", value_parser = serde_name::<TaskKind>)]
+    kind: Option<TaskKind>,
     /// Labelled file to test on, in place of a share of --data
     #[arg(long, value_name = "FILE")]
     test: Vec<PathBuf>,
@@ -142,7 +164,7 @@ impl RecipeArguments {
         }
         let task = Task {
             name: self.head.clone().or_else(|| self.labelled.label.clone()).unwrap_or_else(|| "label".to_owned()),
-            kind: self.labelled.kind(),
+            kind: self.kind.unwrap_or_else(|| self.labelled.kind()),
             data: self.labelled.sources(),
             validation: Vec::new(),
             test: self.labelled.of(&self.test),
@@ -153,7 +175,17 @@ impl RecipeArguments {
         };
         let (name, base) = (task.name.clone(), self.base.clone());
         let hyperparameters = Hyperparameters::default();
-        Ok(TrainingRun { name, seed: 17, base, tensorboard: None, tasks: vec![task], hyperparameters })
+        Ok(TrainingRun {
+            name,
+            seed: 17,
+            split_seed: None,
+            base,
+            tensorboard: None,
+            tasks: vec![task],
+            hyperparameters,
+            distillation: None,
+            continual: None,
+        })
     }
 }
 
@@ -227,6 +259,13 @@ mod tests {
         assert_eq!(kind(&["a.conll"]), TaskKind::Tokens);
         assert_eq!(kind(&["a.txt", "--format", "conll"]), TaskKind::Tokens);
         assert_eq!(kind(&["a.csv"]), TaskKind::SingleLabel);
+        assert_eq!(kind(&["a.csv", "--kind", "tokens"]), TaskKind::Tokens);
+    }
+
+    #[test]
+    fn flags_name_the_kind_of_one_task() {
+        let run = run_of(&["--data", "a.csv", "--kind", "multi-label", "--label-separator", ";"]);
+        assert_eq!((run.tasks[0].kind, run.tasks[0].data[0].label_separator), (TaskKind::MultiLabel, Some(';')));
     }
 
     #[test]
@@ -244,6 +283,8 @@ mod tests {
         let parse = |arguments: &[&str]| Wrapper::try_parse_from(["train"].iter().chain(arguments));
         assert!(parse(&[]).is_err());
         assert!(parse(&["--run", "a.toml", "--data", "b.csv"]).is_err());
+        assert!(parse(&["--run", "a.toml", "--kind", "regression"]).is_err());
+        assert!(parse(&["--model", "a", "--data", "b.csv", "--kind", "ranking"]).is_err());
         assert!(parse(&["--model", "a", "--data", "b.csv", "--format", "xml"]).is_err());
         assert!(parse(&["--model", "a"]).unwrap().command.recipe.training_run(None).is_err());
     }

@@ -91,6 +91,38 @@ fn a_model_of_transformers_that_labels_tokens_is_known() {
 }
 
 #[test]
+fn the_kind_of_one_head_is_that_of_transformers() {
+    let kind_of = |problem_type: serde_json::Value| {
+        let directory = copy();
+        edit_config(&directory, |config| {
+            config.as_object_mut().unwrap().remove("heads");
+            config["problem_type"] = problem_type;
+        });
+        ModelDirectory::open(directory.path()).map(|opened| opened.heads()[0].kind).map_err(|error| error.to_string())
+    };
+    for (kind, name) in TaskKind::ALL.into_iter().filter_map(|kind| Some((kind, kind.problem_type()?))) {
+        assert_eq!(kind_of(name.into()).unwrap(), kind);
+    }
+    assert_eq!(kind_of(serde_json::Value::Null).unwrap(), TaskKind::SingleLabel);
+    let message = kind_of("ranking".into()).unwrap_err();
+    assert!(message.contains("\"ranking\" is none of") && message.contains("multi_label_classification"), "{message}");
+}
+
+#[test]
+fn heads_name_their_kinds() {
+    let directory = copy();
+    edit_config(&directory, |config| config["heads"][1]["kind"] = "multi-label".into());
+    let heads = ModelDirectory::open(directory.path()).unwrap().heads().clone();
+    assert_eq!((heads[0].kind, heads[1].kind), (TaskKind::SingleLabel, TaskKind::MultiLabel));
+    edit_config(&directory, |config| {
+        let labels: Vec<_> = (0..7).map(|id| config["id2label"][id.to_string()].clone()).collect();
+        config["heads"] = serde_json::json!([{ "name": "all", "kind": "multi-label", "labels": labels }]);
+        config["problem_type"] = "regression".into();
+    });
+    check_refused(&directory, &["problem_type must be \"multi_label_classification\"", "\"all\" is multi-label"]);
+}
+
+#[test]
 fn a_model_tells_how_its_texts_were_cleaned() {
     let directory = copy();
     edit_config(&directory, |config| config["text_cleaning"]["html"] = true.into());

@@ -3,7 +3,7 @@
 use candle_core::{Device, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{Loss, mean};
+use super::{Loss, log_softmax, mean};
 
 /// Weighs labels by one over their effective number of rows, `(1 - βⁿ) / (1 - β)` (Cui and others, "Class-Balanced Loss Based
 /// on Effective Number of Samples", 2019).
@@ -37,9 +37,9 @@ pub struct Weighted {
 }
 
 impl Loss for Weighted {
-    fn mean(&self, log_probabilities: &Tensor, wanted: &Tensor) -> Result<Tensor> {
+    fn mean(&self, logits: &Tensor, wanted: &Tensor) -> Result<Tensor> {
         let weights = Tensor::new(self.weights.as_slice(), &Device::Cpu)?;
-        mean(&log_probabilities.mul(&wanted.broadcast_mul(&weights)?)?)
+        mean(&log_softmax(logits)?.mul(&wanted.broadcast_mul(&weights)?)?)
     }
 }
 

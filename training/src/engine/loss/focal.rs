@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{Loss, mean};
+use super::{Loss, log_softmax, mean, softplus};
 
 /// The least distance from certainty, whose powers below one would have no slope at zero.
 const CLOSEST: f64 = 1e-7;
@@ -23,9 +23,28 @@ impl Default for Focal {
 }
 
 impl Loss for Focal {
-    fn mean(&self, log_probabilities: &Tensor, wanted: &Tensor) -> Result<Tensor> {
+    fn mean(&self, logits: &Tensor, wanted: &Tensor) -> Result<Tensor> {
+        mean(&self.terms(&log_softmax(logits)?)?.mul(wanted)?)
+    }
+}
+
+impl Focal {
+    /// `(1 - p)^γ log p`.
+    fn terms(&self, log_probabilities: &Tensor) -> Result<Tensor> {
         let away = (1.0 - log_probabilities.exp()?)?.maximum(CLOSEST)?;
-        mean(&away.powf(self.gamma)?.mul(log_probabilities)?.mul(wanted)?)
+        away.powf(self.gamma)?.mul(log_probabilities)
+    }
+}
+
+/// `-Σ t (1 - p)^γ log p + (1 - t) p^γ log (1 - p)` over labels, with `p` the logit's sigmoid: the paper's own form.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BinaryFocal(pub Focal);
+
+impl Loss for BinaryFocal {
+    fn mean(&self, logits: &Tensor, wanted: &Tensor) -> Result<Tensor> {
+        let softplus = softplus(logits)?;
+        let (yes, no) = (self.0.terms(&(logits - &softplus)?)?, self.0.terms(&softplus.neg()?)?);
+        mean(&(yes.mul(wanted)? + no.mul(&(1.0 - wanted)?)?)?)
     }
 }
 
@@ -47,9 +66,22 @@ mod tests {
     }
 
     #[test]
+    fn each_labels_losses_are_those_counted_by_hand() {
+        // Sigmoids 3/4, 1/2 and 1/4.
+        let logits = [[3f32.ln(), 0.0, -(3f32.ln())]];
+        let expected = (4f32 / 3.0).ln() / 16.0 + 2f32.ln() / 4.0 + 9.0 / 16.0 * 4f32.ln();
+        let loss = mean_of(&BinaryFocal(Focal { gamma: 2.0 }), &logits, &[[1.0, 0.0, 1.0]]);
+        assert!((loss - expected).abs() < 1e-6, "{loss}, not {expected}");
+        let wanted = [[0.9, 0.5, 0.0]];
+        let plain = mean_of(&super::super::BinaryCrossEntropy, &logits, &wanted);
+        assert!((mean_of(&BinaryFocal(Focal { gamma: 0.0 }), &logits, &wanted) - plain).abs() < 1e-6);
+    }
+
+    #[test]
     fn slopes_agree_with_finite_differences() {
         for gamma in [0.5, 2.0] {
             assert_slopes(&Focal { gamma });
+            assert_slopes(&BinaryFocal(Focal { gamma }));
         }
     }
 
@@ -57,8 +89,7 @@ mod tests {
     fn certainty_has_a_slope() {
         let logits = candle_core::Var::new(&[[90f32, 0.0, 0.0]], &candle_core::Device::Cpu).unwrap();
         let wanted = Tensor::new(&[[1f32, 0.0, 0.0]], &candle_core::Device::Cpu).unwrap();
-        let log_probabilities = super::super::log_softmax(&logits).unwrap();
-        let slopes = Focal { gamma: 0.5 }.mean(&log_probabilities, &wanted).unwrap().backward().unwrap();
+        let slopes = Focal { gamma: 0.5 }.mean(&logits, &wanted).unwrap().backward().unwrap();
         let slopes: Vec<Vec<f32>> = slopes.get(&logits).unwrap().to_vec2().unwrap();
         assert!(slopes[0].iter().all(|slope| slope.is_finite()), "{slopes:?}");
     }

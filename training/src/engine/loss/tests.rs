@@ -5,8 +5,7 @@ use super::*;
 /// The mean loss of rows of three logits.
 pub(super) fn mean_of<const N: usize>(loss: &dyn Loss, logits: &[[f32; 3]; N], wanted: &[[f32; 3]; N]) -> f32 {
     let tensor = |rows| Tensor::new(rows, &Device::Cpu).unwrap();
-    let log_probabilities = log_softmax(&tensor(logits)).unwrap();
-    loss.mean(&log_probabilities, &tensor(wanted)).unwrap().to_scalar().unwrap()
+    loss.mean(&tensor(logits), &tensor(wanted)).unwrap().to_scalar().unwrap()
 }
 
 /// Checks a loss' slopes in each logit against finite differences.
@@ -14,8 +13,7 @@ pub(super) fn assert_slopes(loss: &dyn Loss) {
     let logits = [[0.4f32, -1.2, 0.9], [2.0, 0.1, -0.3]];
     let wanted = [[0.8f32, 0.1, 0.1], [0.0, 0.3, 0.7]];
     let variable = Var::new(&logits, &Device::Cpu).unwrap();
-    let log_probabilities = log_softmax(&variable).unwrap();
-    let value = loss.mean(&log_probabilities, &Tensor::new(&wanted, &Device::Cpu).unwrap()).unwrap();
+    let value = loss.mean(&variable, &Tensor::new(&wanted, &Device::Cpu).unwrap()).unwrap();
     let slopes: Vec<Vec<f32>> = value.backward().unwrap().get(&variable).unwrap().to_vec2().unwrap();
     for row in 0..2 {
         for column in 0..3 {
@@ -55,6 +53,18 @@ fn losses_are_those_counted_by_hand() {
 }
 
 #[test]
+fn targets_of_each_kind_are_what_is_wanted() {
+    let wanted = |kind: TaskKind, target: Target, labels| -> Vec<Vec<f32>> {
+        let objective =
+            Objective { kind, label_smoothing: 0.25, r_drop: 1.0, loss: LossKind::default().build(kind, &[]) };
+        objective.wanted(&[&target], labels).unwrap().to_vec2().unwrap()
+    };
+    assert_eq!(wanted(TaskKind::SingleLabel, Target::Label(1), 2), [[0.125, 0.875], [0.125, 0.875]]);
+    assert_eq!(wanted(TaskKind::MultiLabel, Target::Labels([0, 2].into()), 3), [[0.875, 0.125, 0.875]; 2]);
+    assert_eq!(wanted(TaskKind::Regression, Target::Value(-1.5), 1), [[-1.5], [-1.5]]);
+}
+
+#[test]
 fn cross_entropys_slopes_agree_with_finite_differences() {
     assert_slopes(&CrossEntropy);
 }
@@ -71,7 +81,11 @@ fn a_run_names_its_loss() {
     assert_eq!(read(r#"{"kind": "cross-entropy"}"#).unwrap(), LossKind::default());
     assert!(read(r#"{"kind": "cross-entropy", "gamma": 2.0}"#).is_err());
     assert!(read(r#"{"kind": "hinge"}"#).unwrap_err().to_string().contains("class-balanced"));
-    assert!(LossKind::Focal(Focal { gamma: -1.0 }).fault().is_some());
-    assert!(LossKind::ClassBalanced(ClassBalanced { beta: 1.0 }).fault().is_some());
-    assert!(LossKind::ClassBalanced(ClassBalanced::default()).fault().is_none());
+    let faulty = |loss: LossKind, kind| loss.fault(kind).is_some();
+    let (focal, balanced) = (LossKind::Focal(Focal::default()), LossKind::ClassBalanced(ClassBalanced::default()));
+    assert!(faulty(LossKind::Focal(Focal { gamma: -1.0 }), TaskKind::SingleLabel));
+    assert!(faulty(LossKind::ClassBalanced(ClassBalanced { beta: 1.0 }), TaskKind::SingleLabel));
+    assert_eq!(TaskKind::ALL.map(|kind| faulty(LossKind::default(), kind)), [false; 4]);
+    assert_eq!(TaskKind::ALL.map(|kind| faulty(focal, kind)), [false, false, true, false]);
+    assert_eq!(TaskKind::ALL.map(|kind| faulty(balanced, kind)), [false, true, true, false]);
 }

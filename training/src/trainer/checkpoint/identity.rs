@@ -2,25 +2,24 @@
 
 use std::path::Path;
 
-use foundation::digest::{sha256, sha256_file};
 use serde_json::{Value, json};
 
+use crate::continual::Continual;
+use crate::directory::model_digest;
+use crate::distillation::Distillation;
 use crate::error::TrainingError;
 use crate::run::TrainingRun;
 
 /// What differs where nothing better can be said.
 const SETTINGS: &str = "the settings";
 
-/// All that decides what a run computes, as JSON: settings, and digests of its data and its base encoder.
-pub(in crate::trainer) fn identity(run: &TrainingRun, base: &Path, data_digest: &str) -> Result<String, TrainingError> {
-    let digest = |name: &str| {
-        let path = base.join(name);
-        sha256_file(&path).map_err(|source| TrainingError::Unreadable { path, source })
-    };
-    let base = [digest("config.json")?, digest("tokenizer.json")?, digest("model.safetensors")?];
+/// All that decides what a run computes, as JSON: settings, and digests of its data, its base encoder and its teachers.
+pub(crate) fn identity(run: &TrainingRun, base: &Path, data_digest: &str) -> Result<String, TrainingError> {
     let tasks: Vec<&str> = run.tasks.iter().map(|task| task.name.as_str()).collect();
     let kinds: Vec<_> = run.tasks.iter().map(|task| task.kind).collect();
     let losses: Vec<_> = run.tasks.iter().map(|task| &task.loss).collect();
+    let distillation = run.distillation.as_ref().map(Distillation::by_content).transpose()?;
+    let continual = run.continual.as_ref().map(Continual::by_content).transpose()?;
     let identity = json!({
         "pulsewire's version": env!("CARGO_PKG_VERSION"),
         "name": run.name,
@@ -30,7 +29,9 @@ pub(in crate::trainer) fn identity(run: &TrainingRun, base: &Path, data_digest: 
         "losses": losses,
         "hyperparameters": run.hyperparameters,
         "the data": data_digest,
-        "the base encoder": sha256(base.concat().as_bytes()),
+        "the base encoder": model_digest(base)?,
+        "distillation": distillation,
+        "continual": continual,
     });
     Ok(identity.to_string())
 }

@@ -20,7 +20,7 @@ fn step(change: impl FnOnce(&mut Hyperparameters), batches: &[Batch]) -> (f64, V
         ..run.hyperparameters
     };
     change(&mut run.hyperparameters);
-    let data = TaskData::load(&run.tasks, run.seed).unwrap();
+    let data = TaskData::load(&run.tasks, run.split_seed()).unwrap();
     let trainer = Trainer::new(&run, run.base.as_ref().unwrap(), &data).unwrap();
     let before = trainer.model.snapshot();
     let schedule = Schedule { kind: ScheduleKind::Constant, warmup: 0, total: 1 };

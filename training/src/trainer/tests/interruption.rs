@@ -48,12 +48,12 @@ fn outcome(staging: &Path) -> (String, Value) {
 }
 
 /// Trains in a staging directory of its own, from the checkpoint if there is one.
-fn finish(run: &TrainingRun, directory: &Path, every: usize) -> Result<(String, Value), TrainingError> {
+pub(super) fn finish(run: &TrainingRun, directory: &Path, every: usize) -> Result<(String, Value), TrainingError> {
     let staging = directory.join("staging");
     train_resumably(run, &staging, &checkpoints(directory, every)).map(|trained| outcome(&trained.staging))
 }
 
-fn refusal(run: &TrainingRun, directory: &Path) -> TrainingError {
+pub(super) fn refusal(run: &TrainingRun, directory: &Path) -> TrainingError {
     finish(run, directory, 1000).err().unwrap()
 }
 
@@ -71,6 +71,27 @@ fn a_run_goes_on_from_any_step_as_if_nothing_had_happened() {
         let after = fs::metadata(directory.path().join("checkpoint")).unwrap().modified().unwrap();
         assert_eq!(written, after, "the run began anew");
         fs::remove_file(directory.path().join("checkpoint")).unwrap();
+    }
+}
+
+#[test]
+fn a_run_with_an_adapter_goes_on_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let plain = small(directory.path());
+    for kind in adapted::all() {
+        let mut run = plain.clone();
+        run.hyperparameters.adapter = Some(kind.clone());
+        let undisturbed = outcome(&train(&run, &directory.path().join("undisturbed")).unwrap().staging);
+        // AdaLoRA's budget falls from step 11 on and has settled after step 76.
+        for last in [55, 80] {
+            assert_eq!(
+                finish(&run, directory.path(), last).unwrap(),
+                undisturbed,
+                "{kind:?}: checkpoints change nothing"
+            );
+            assert_eq!(finish(&run, directory.path(), 1000).unwrap(), undisturbed, "{kind:?}: from step {last}");
+            fs::remove_file(directory.path().join("checkpoint")).unwrap();
+        }
     }
 }
 

@@ -133,6 +133,33 @@ fn other_methods_learn_words_too() {
 }
 
 #[test]
+fn adapters_learn_words_and_are_served_as_they_were_trained() {
+    for kind in adapted::all() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut run = word_run(directory.path());
+        run.hyperparameters = Hyperparameters { epochs: 2, adapter: Some(kind.clone()), ..run.hyperparameters };
+        let trained = train(&run, &directory.path().join("staging")).unwrap();
+        let epochs = &trained.report.epochs;
+        assert!(epochs[1].loss < epochs[0].loss, "{kind:?}: {}", trained.report);
+        export(&trained.staging).unwrap();
+        let sample: Vec<&str> = trained.sample.iter().map(String::as_str).collect();
+        let parity = check_parity(&trained.staging, &|texts| trained.logits(texts).unwrap(), &sample).unwrap();
+        assert!(!parity.backends.is_empty());
+    }
+}
+
+#[test]
+fn a_model_of_words_teaches_no_texts() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = word_run(directory.path());
+    run.hyperparameters.epochs = 1;
+    let staging = directory.path().join("staging");
+    train(&run, &staging).unwrap();
+    let message = crate::fine_tuned::FineTuned::open(&staging).unwrap_err().to_string();
+    assert!(message.contains("config.json") && message.contains("labels the words of texts"), "{message}");
+}
+
+#[test]
 fn bad_tags_are_named_before_training() {
     let directory = tempfile::tempdir().unwrap();
     let mut run = word_run(directory.path());

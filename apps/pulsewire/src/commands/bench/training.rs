@@ -198,6 +198,9 @@ impl Bench<'_> {
             seed: 17,
             base,
             tensorboard: None,
+            split_seed: None,
+            distillation: None,
+            continual: None,
             tasks: vec![task],
             hyperparameters: self.settings(),
         };

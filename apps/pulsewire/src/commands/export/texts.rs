@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use training::export::{MINIMUM_TEXTS, Precision};
-use training::{CleaningRules, read_rows};
+use training::{CleaningRules, LabelReading, read_rows};
 
 use crate::exit::UsageError;
 use crate::labelled::LabelledArguments;
@@ -60,7 +60,7 @@ impl Texts {
 fn read_texts(labelled: &LabelledArguments, files: &[PathBuf], rules: CleaningRules) -> anyhow::Result<Vec<String>> {
     let (mut texts, mut taken) = (Vec::new(), HashSet::new());
     for source in labelled.of(files) {
-        for row in read_rows(&source.without_label(), &[], None, rules, &mut Default::default())? {
+        for row in read_rows(&source.without_label(), &[], LabelReading::default(), rules, &mut Default::default())? {
             if taken.insert(row.text.clone()) {
                 texts.push(row.text);
             }
