@@ -14,6 +14,7 @@ mod pairing;
 mod preparation;
 mod rules;
 mod split;
+pub(crate) mod tagged;
 mod target;
 
 pub(crate) use apart::{read_apart, read_unlabelled};

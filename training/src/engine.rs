@@ -54,3 +54,5 @@ mod gradient_tests;
 mod reference_tests;
 #[cfg(test)]
 pub(crate) mod samples;
+#[cfg(test)]
+mod word_tests;

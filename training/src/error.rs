@@ -48,7 +48,7 @@ pub enum TrainingError {
         source: std::io::Error,
     },
     /// The file's name does not tell its format.
-    #[error("{}: the ending tells no format; set `format` to csv, tsv, ndjson, parquet or separated", path.display())]
+    #[error("{}: the ending tells no format; set `format` to csv, tsv, ndjson, parquet, separated or conll", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
@@ -270,6 +270,15 @@ pub enum TrainingError {
         /// Who labels.
         annotators: Vec<String>,
     },
+    /// A model that labels words has other labels than tags of entities.
+    #[error(
+        "the model's labels are not O and tags B-TYPE and I-TYPE, by which entities are counted: they are {}",
+        quoted(labels)
+    )]
+    NotTags {
+        /// The labels.
+        labels: Vec<String>,
+    },
     /// A head is asked for what heads of its kind cannot tell.
     #[error("head {head:?} is {kind}: {message}")]
     OtherKind {
@@ -306,6 +315,7 @@ impl Failure for TrainingError {
             Self::UnknownFormat { .. }
             | Self::MissingColumn { .. }
             | Self::MissingHead { .. }
+            | Self::NotTags { .. }
             | Self::FineTuned { .. }
             | Self::OtherKind { .. }
             | Self::AnotherRunsCheckpoint { .. } => FailureKind::Configuration,

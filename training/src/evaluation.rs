@@ -7,7 +7,8 @@
 //! ```
 //!
 //! [`predict()`] runs the model; everything else is a pure function of [`Predictions`]. So much is told of heads that choose one
-//! label; [`measure()`] measures those of other kinds, too, each in its own figures.
+//! label; [`measure()`] measures those of other kinds, too, and [`find_entities()`] models that label words, each in figures of
+//! their own.
 
 mod average_precision;
 mod bootstrap;
@@ -16,6 +17,7 @@ mod calibration;
 mod chi_square;
 mod comparison;
 mod cross_validation;
+mod entities;
 mod log_loss;
 mod mcnemar;
 mod measured;
@@ -39,6 +41,7 @@ pub use brier::brier_score;
 pub use calibration::{Calibration, CalibrationBin};
 pub use comparison::Comparison;
 pub use cross_validation::{CrossValidation, FoldFigures, FoldedEvaluation, Spread};
+pub use entities::find_entities;
 pub use log_loss::log_loss;
 pub use mcnemar::{McNemar, McNemarMethod, mcnemar};
 pub use measured::{Measured, kind_of, measure};

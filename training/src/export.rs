@@ -28,7 +28,7 @@ pub use bert::{EncoderConfig, Pooling};
 pub use calibration::{Calibration, MINIMUM_TEXTS, RangeMethod};
 pub use card::{AccuracyCost, CARD_VERSION, CalibrationCard, ExportCard};
 pub use identity::Identity;
-pub use parity::{BackendParity, PARITY_LIMIT, ParityReport, check_parity};
+pub use parity::{BackendParity, PARITY_LIMIT, ParityReport, check_parity, logits_in};
 pub use precision::{Form, Precision};
 
 /// Why a model could not be exported.

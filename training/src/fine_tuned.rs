@@ -77,10 +77,15 @@ impl FineTuned {
 fn heads(config: &EncoderConfig) -> Result<Vec<Head>, String> {
     #[derive(Deserialize)]
     struct Named {
+        #[serde(default)]
+        architectures: Vec<String>,
         id2label: Option<BTreeMap<usize, String>>,
         heads: Option<Vec<Head>>,
     }
     let named: Named = serde_json::from_value(Value::Object(config.raw.clone())).map_err(|error| error.to_string())?;
+    if named.architectures.iter().any(|name| name.ends_with("ForTokenClassification")) {
+        return Err("labels the words of texts; only a model that labels texts can teach or be gone on from".to_owned());
+    }
     let heads = match (named.heads, named.id2label) {
         (Some(heads), _) => heads,
         (None, Some(labels)) => vec![Head::new(ONLY_HEAD, labels.into_values())],

@@ -26,6 +26,7 @@ mod run;
 pub mod search;
 mod sink;
 pub mod source;
+mod tags;
 pub mod tensorboard;
 mod trainer;
 
@@ -37,7 +38,7 @@ pub use distillation::{Distillation, Unlabelled};
 pub use engine::{AdapterKind, Freeze, Frozen, LossKind, OptimizerKind, ScheduleKind};
 pub use error::{Location, TrainingError};
 pub use evaluation::{Evaluation, predict};
-pub use metrics::{EvaluationReport, HeadReport, LabelMetrics, MultiLabelReport, RegressionReport};
+pub use metrics::{EntityReport, EvaluationReport, HeadReport, LabelMetrics, MultiLabelReport, RegressionReport};
 pub use report::{EpochReport, TaskReport, TrainingReport};
 pub use run::{Hyperparameters, Split, SplitBy, Task, TaskKind, TrainingRun};
 pub use sink::DataSink;

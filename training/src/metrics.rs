@@ -1,6 +1,7 @@
 //! How good a head's answers are.
 
 mod confusion;
+mod entities;
 mod head_report;
 mod multi_label;
 mod regression;
@@ -10,6 +11,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use confusion::Confusion;
+pub use entities::EntityReport;
 pub use head_report::HeadReport;
 pub use multi_label::MultiLabelReport;
 pub use regression::RegressionReport;

@@ -2,6 +2,7 @@
 
 mod hyperparameters;
 mod split;
+mod task;
 
 use std::path::{Path, PathBuf};
 
@@ -9,15 +10,13 @@ use foundation::configuration::{ConfigurationError, parse_toml};
 use serde::{Deserialize, Serialize};
 
 use crate::continual::Continual;
-use crate::dataset::CleaningRules;
 use crate::distillation::Distillation;
-use crate::engine::LossKind;
 use crate::error::TrainingError;
-use crate::source::DataSource;
 
 pub use hyperparameters::Hyperparameters;
 pub use inference::TaskKind;
 pub use split::{Split, SplitBy};
+pub use task::Task;
 
 /// A training run: a base encoder, one head for each task, and how to train them.
 ///
@@ -54,6 +53,16 @@ pub use split::{Split, SplitBy};
 /// unlabelled = { data = [{ path = "feed.csv", text = "headline" }] }
 /// ```
 ///
+/// Named entities, from files of tagged words:
+///
+/// ```toml
+/// [[tasks]]
+/// name = "entities"
+/// kind = "tokens"
+/// data = [{ path = "train.txt", format = "conll" }]
+/// test = [{ path = "test.txt", format = "conll" }]
+/// ```
+///
 /// A run that goes on from a model in use names it as `base` and has a section `[continual]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,37 +96,6 @@ pub struct TrainingRun {
     pub continual: Option<Continual>,
 }
 
-/// One task: labelled files, which become one head.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Task {
-    /// The head's name: `sentiment`.
-    pub name: String,
-    /// What an answer is: `single-label` where it is not set, `multi-label` or `regression`.
-    #[serde(default, skip_serializing_if = "TaskKind::is_default")]
-    pub kind: TaskKind,
-    /// The labelled files.
-    pub data: Vec<DataSource>,
-    /// Files that are the validation side, in place of a share of `data`.
-    #[serde(default)]
-    pub validation: Vec<DataSource>,
-    /// Files that are the test side, in place of a share of `data`.
-    #[serde(default)]
-    pub test: Vec<DataSource>,
-    /// A CSV file of two columns that names the labels: `label,topic`.
-    #[serde(default)]
-    pub label_names: Option<PathBuf>,
-    /// What is changed in texts, and which rows are left out; nothing that changes a text where it is not set.
-    #[serde(default)]
-    pub cleaning: CleaningRules,
-    /// What is cut from `data` where there are no files of its own.
-    #[serde(default)]
-    pub split: Split,
-    /// How far an answer is from its label.
-    #[serde(default)]
-    pub loss: LossKind,
-}
-
 impl TrainingRun {
     /// What decides the split.
     pub fn split_seed(&self) -> u64 {
@@ -147,6 +125,11 @@ impl TrainingRun {
         }
     }
 
+    /// Whether heads answer for the words of texts rather than for texts.
+    pub fn labels_words(&self) -> bool {
+        self.tasks.iter().any(|task| task.kind == TaskKind::Tokens)
+    }
+
     /// Checks every value before a file is opened.
     pub fn validate(&self) -> Result<(), TrainingError> {
         let invalid = |key: String, message: &str| Err(ConfigurationError::invalid(key, message).into());
@@ -160,32 +143,19 @@ impl TrainingRun {
             if task.name.is_empty() || self.tasks[..index].iter().any(|other| other.name == task.name) {
                 return invalid(format!("tasks[{index}].name"), "must be set, and differ from the other tasks' names");
             }
-            if task.data.is_empty() {
-                return invalid(format!("tasks[{index}].data"), "at least one file is needed");
-            }
             if task.cleaning.of_texts() != self.tasks[0].cleaning.of_texts() {
                 return invalid(
                     format!("tasks[{index}].cleaning"),
                     "must change texts as that of the first task does: what is served is one text for all heads",
                 );
             }
-            let Split { validation, test, .. } = task.split;
-            if !(validation > 0.0 && test > 0.0 && validation + test <= 0.8) {
-                return invalid(format!("tasks[{index}].split"), "shares must be above 0 and at most 0.8 together");
+            if task.kind == TaskKind::Tokens && self.tasks.len() > 1 {
+                let message =
+                    "\"tokens\" must be the run's only task: its encoder is read word by word, without a pooler";
+                return invalid(format!("tasks[{index}].kind"), message);
             }
-            if task.kind == TaskKind::Regression && task.label_names.is_some() {
-                return invalid(
-                    format!("tasks[{index}].label_names"),
-                    "must not be set: the labels of a regression are numbers",
-                );
-            }
-            let sources = || task.data.iter().chain(&task.validation).chain(&task.test);
-            if task.kind != TaskKind::MultiLabel && sources().any(|source| source.label_separator.is_some()) {
-                let message = "has a label_separator, which only a task of kind = \"multi-label\" splits labels at";
-                return invalid(format!("tasks[{index}].data"), message);
-            }
-            if let Some(fault) = task.loss.fault(task.kind) {
-                return invalid(format!("tasks[{index}].loss"), fault);
+            if let Some((key, message)) = task.fault() {
+                return invalid(format!("tasks[{index}].{key}"), message);
             }
         }
         if let Some((key, message)) = self.distillation.as_ref().and_then(Distillation::fault) {
@@ -268,6 +238,11 @@ mod tests {
         check("loss = { kind = \"hinge\" }\n", "class-balanced");
         check("loss = { kind = \"focal\", beta = 0.9 }\n", "beta");
         check("loss = { kind = \"focal\", gamma = -1.0 }\n", "tasks[0].loss");
+        check("kind = \"words\"\n", "words");
+        check("kind = \"tokens\"\nlabel_names = \"a.csv\"\n", "tasks[0].label_names");
+        check("kind = \"tokens\"\ncleaning = { html = true }\n", "tasks[0].cleaning");
+        check("kind = \"tokens\"\n[[tasks]]\nname = \"b\"\ndata = [{ path = \"b.csv\" }]\n", "tasks[0].kind");
+        check("test = [{ path = \"b.conll\" }]\n", "must be \"tokens\"");
         check("[distillation]\nweight = 0.5\n", "distillation.teachers");
         check("[distillation]\nteachers = [\"a\"]\nweight = 0.0\n", "distillation.weight");
         check("[distillation]\nteachers = [\"a\"]\ntemperature = 0.0\n", "distillation.temperature");
@@ -283,6 +258,8 @@ mod tests {
         check(&format!("{old}replay = 0.2\ntask = \"mood\"\n"), "continual.task");
         check(&format!("{old}replay = 0.6\n{unlabelled}"), "continual.replay: must leave room");
         check("kind = \"ranking\"\n", "multi-label");
+        check("kind = \"tokens\"\n[distillation]\nteachers = [\"a\"]\n", "tasks[0].kind");
+        check("kind = \"tokens\"\n[continual]\n", "tasks[0].kind");
         check("kind = \"regression\"\n[distillation]\nteachers = [\"a\"]\n", "tasks[0].kind");
         check("kind = \"regression\"\nloss = { kind = \"focal\" }\n", "tasks[0].loss: must not be set");
         check("kind = \"regression\"\nlabel_names = \"a.csv\"\n", "tasks[0].label_names");

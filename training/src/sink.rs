@@ -30,6 +30,9 @@ impl DataSink {
     /// [`TrainingError::UnknownFormat`] for another ending, and [`TrainingError::Configuration`] if two columns have one name.
     pub fn new(path: &Path, columns: Vec<String>) -> Result<Self, TrainingError> {
         let format = DataSource::new(path).resolved_format()?;
+        if format == Format::Conll {
+            return Err(TrainingError::UnknownFormat { path: path.to_owned() });
+        }
         let twice = columns.iter().enumerate().find(|(index, name)| columns[..*index].contains(name));
         match twice {
             Some((_, name)) => {
@@ -63,7 +66,7 @@ impl DataSink {
                 writeln!(writer, "{}", Value::Object(object))
             }),
             // Without quoting, a value cannot have what parts values; texts never do.
-            Format::Tsv | Format::Separated | Format::Parquet => {
+            Format::Tsv | Format::Separated | Format::Conll | Format::Parquet => {
                 writeln!(writer, "{}", self.columns.join("\t"))?;
                 rows.iter().try_for_each(|row| {
                     let plain = values(row).map(|value| value.replace(['\t', '\n', '\r'], " "));
@@ -119,6 +122,7 @@ mod tests {
         };
         assert!(refusal("rows.txt", ["text", "label"]).contains("rows.txt: the ending tells no format"));
         assert!(refusal("rows.csv", ["text", "text"]).contains("two columns of rows.csv"));
+        assert!(refusal("rows.conll", ["text", "label"]).contains("rows.conll: the ending tells no format"));
         let sink = DataSink::new(Path::new("/nowhere/rows.csv"), Vec::new()).unwrap();
         assert!(sink.write(&[]).unwrap_err().to_string().contains("cannot write /nowhere/rows.csv"));
         let sink = DataSink::new(Path::new("/nowhere/rows.parquet"), vec!["text".to_owned()]).unwrap();

@@ -1,6 +1,7 @@
 //! Labelled files: what a user points at, read into rows that know where they came from.
 
 mod columnar;
+mod conll;
 mod decoding;
 mod delimited;
 mod ndjson;
@@ -32,10 +33,12 @@ pub struct DataSource {
     /// How its bytes become text.
     #[serde(default)]
     pub encoding: Encoding,
-    /// The text's column, JSON key or JSON Pointer. Default `text`; the first column of a file without header.
+    /// The text's column, JSON key or JSON Pointer. Default `text`; the first column of a file without header, as a `conll` file
+    /// always is.
     #[serde(default)]
     pub text: Option<String>,
-    /// The label's column, JSON key or JSON Pointer. Default `label`; the second column of a file without header.
+    /// The label's column, JSON key or JSON Pointer. Default `label`; the second column of a file without header; the last one of
+    /// a `conll` file.
     #[serde(default)]
     pub label: Option<String>,
     /// Whether a CSV or TSV file begins with the columns' names. Without, columns are called `1`, `2` and so on.
@@ -66,6 +69,8 @@ pub enum Format {
     Parquet,
     /// `text@label`, one a line, split at the last separator.
     Separated,
+    /// One word a line with its tag, and an empty line after each text, as the CoNLL shared tasks write named entities.
+    Conll,
 }
 
 /// How a file's bytes become text.
@@ -131,6 +136,7 @@ impl DataSource {
             Some("tsv" | "tab") => Ok(Format::Tsv),
             Some("ndjson" | "jsonl") => Ok(Format::Ndjson),
             Some("parquet" | "pq") => Ok(Format::Parquet),
+            Some("conll" | "bio" | "iob") => Ok(Format::Conll),
             _ => Err(TrainingError::UnknownFormat { path: self.path.clone() }),
         }
     }
@@ -144,8 +150,8 @@ impl DataSource {
     ///
     /// # Errors
     ///
-    /// As [`DataSource::read`], and [`TrainingError::MissingColumn`] or [`TrainingError::Row`] where a column is not there; a
-    /// `separated` file has none.
+    /// As [`DataSource::read`], and [`TrainingError::MissingColumn`] or [`TrainingError::Row`] where a column is not there;
+    /// `separated` and `conll` files have none.
     pub fn read_with(&self, extra: &[String]) -> Result<Vec<RawRow>, TrainingError> {
         let format = self.resolved_format()?;
         let path: Arc<Path> = self.path.as_path().into();
@@ -160,6 +166,7 @@ impl DataSource {
             Format::Csv => delimited::read(&content, &path, b',', self.header, &columns),
             Format::Tsv => delimited::read(&content, &path, b'\t', self.header, &columns),
             Format::Ndjson => ndjson::read(&content, &path, &columns),
+            Format::Conll => conll::read(&content, &path, self.text.as_deref(), self.label.as_deref(), extra),
             Format::Separated | Format::Parquet => {
                 separated::read(&content, &path, self.separator.unwrap_or('@'), &columns)
             }
@@ -175,8 +182,12 @@ impl DataSource {
         Ok(self.without_label().read()?.into_iter().map(|row| row.text).collect())
     }
 
+    fn has_header(&self) -> bool {
+        self.header && !matches!(self.resolved_format(), Ok(Format::Conll))
+    }
+
     fn text_column(&self) -> &str {
-        self.text.as_deref().unwrap_or(if self.header { "text" } else { "1" })
+        self.text.as_deref().unwrap_or(if self.has_header() { "text" } else { "1" })
     }
 
     fn label_column(&self) -> &str {

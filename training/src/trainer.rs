@@ -10,6 +10,7 @@ mod groups;
 mod lessons;
 mod mixup;
 mod pass;
+mod reading;
 mod sampler;
 mod scale;
 mod scoring;
@@ -30,9 +31,10 @@ use crate::engine::{Classifier, Consolidation, EncoderConfig, Mode, Objective, P
 use crate::error::TrainingError;
 use crate::metrics::HeadReport;
 use crate::report::{REPORT_VERSION, TaskReport, TrainingReport};
-use crate::run::{Hyperparameters, TrainingRun};
+use crate::run::{Hyperparameters, TaskKind, TrainingRun};
 use checkpoint::Keeper;
 use lessons::Lessons;
+use reading::Reading;
 use scale::Scale;
 
 pub use adversary::{Adversarial, Fgm, FreeLb, Pgd};
@@ -114,7 +116,7 @@ fn train_keeping(
 
 /// A tokenised example.
 struct Sample {
-    tokens: Box<[u32]>,
+    reading: Reading,
     target: Target,
 }
 
@@ -166,14 +168,17 @@ impl<'a> Trainer<'a> {
             .iter()
             .map(|task| {
                 Ok(Samples {
-                    validation: tokenise(&task.validation, &tokenizer, base)?,
-                    test: tokenise(&task.test, &tokenizer, base)?,
+                    validation: tokenise(&task.validation, task.kind, &tokenizer, base)?,
+                    test: tokenise(&task.test, task.kind, &tokenizer, base)?,
                 })
             })
             .collect::<Result<_, TrainingError>>()?;
         let labels: Vec<usize> = data.iter().map(|task| task.labels.len()).collect();
         let weights = Weights::load(base)?;
-        let mut model = Classifier::new(&config, &weights, &labels, run.seed)?;
+        let mut model = match run.labels_words() {
+            true => Classifier::for_words(&config, &weights, &labels, run.seed)?,
+            false => Classifier::new(&config, &weights, &labels, run.seed)?,
+        };
         if width > 0 {
             model.add_projection(width, run.seed);
         }
@@ -204,19 +209,25 @@ impl<'a> Trainer<'a> {
         Ok(HeadReport::of(data.kind, &data.name, data.labels.names(), targets, &self.answers(task, samples)?))
     }
 
-    /// A head's logits, one row a sample; numbers in their own unit.
+    /// A head's logits, one row for each place of a sample where it reads; numbers in their own unit. Where there is no place, the
+    /// first label is likeliest: a word that the encoder does not see belongs to no entity.
     fn answers(&self, task: usize, samples: &[Sample]) -> Result<Vec<Vec<f32>>, TrainingError> {
         let title = format!("measuring {}", self.data[task].name);
         let progress = Progress::start(title, Some(samples.len() as u64), Unit::Items("rows"));
         let mut answers = Vec::with_capacity(samples.len());
         for block in samples.chunks(EVALUATION_ROWS) {
-            let packed = Arc::new(PackedBatch::new(block.iter().map(|sample| &*sample.tokens)));
-            let pooled = self.model.encode(&packed, Mode::Evaluation)?;
-            let mut rows = self.model.logits(&pooled, task)?.to_vec2::<f32>()?;
+            let packed = Arc::new(PackedBatch::read_at(block.iter().map(|sample| sample.reading.sequence())));
+            let mut read = match packed.read() {
+                [] => Vec::new(),
+                _ => self.model.logits(&self.model.encode(&packed, Mode::Evaluation)?, task)?.to_vec2::<f32>()?,
+            };
             if let Some(scale) = &self.scales[task] {
-                rows.iter_mut().flatten().for_each(|logit| *logit = scale.restored(*logit));
+                read.iter_mut().flatten().for_each(|logit| *logit = scale.restored(*logit));
             }
-            answers.extend(rows);
+            let mut read = read.into_iter();
+            let places = block.iter().flat_map(|sample| &sample.reading.places);
+            let unseen = || vec![0.0; self.data[task].labels.len()];
+            answers.extend(places.map(|place| place.and_then(|_| read.next()).unwrap_or_else(unseen)));
             progress.advance(block.len() as u64);
         }
         Ok(answers)
@@ -246,22 +257,16 @@ impl<'a> Trainer<'a> {
     }
 }
 
-fn tokenise(examples: &[Example], tokenizer: &TextTokenizer, base: &Path) -> Result<Vec<Sample>, TrainingError> {
+fn tokenise(
+    examples: &[Example],
+    kind: TaskKind,
+    tokenizer: &TextTokenizer,
+    base: &Path,
+) -> Result<Vec<Sample>, TrainingError> {
     let sample = |example: &Example| {
-        Ok(Sample { tokens: tokens_of(&example.text, tokenizer, base)?, target: example.target.clone() })
+        Ok(Sample { reading: Reading::of(&example.text, kind, tokenizer, base)?, target: example.target.clone() })
     };
     examples.iter().map(sample).collect()
-}
-
-fn tokens_of(text: &str, tokenizer: &TextTokenizer, base: &Path) -> Result<Box<[u32]>, TrainingError> {
-    let tokens = tokenizer.encode(text)?;
-    if tokens.is_empty() {
-        return Err(TrainingError::BaseEncoder {
-            path: base.join("tokenizer.json"),
-            message: format!("makes no token of {text:?}; it must add the special tokens"),
-        });
-    }
-    Ok(tokens.ids().into())
 }
 
 #[cfg(test)]

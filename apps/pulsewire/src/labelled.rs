@@ -13,7 +13,7 @@ use crate::settings::serde_name;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Data")]
 pub(crate) struct LabelledArguments {
-    /// Labelled file: CSV, TSV, NDJSON, Parquet, or text@label lines (may be given more than once)
+    /// Labelled file: CSV, TSV, NDJSON, Parquet, text@label lines, or CoNLL's tagged words (may be given more than once)
     #[arg(long, value_name = "FILE")]
     pub(crate) data: Vec<PathBuf>,
     /// Column or key of the text [default: text]
@@ -22,7 +22,7 @@ pub(crate) struct LabelledArguments {
     /// Column or key of the label [default: label]
     #[arg(long, value_name = "COLUMN")]
     pub(crate) label: Option<String>,
-    /// csv, tsv, ndjson, parquet or separated [default: by the file's ending]
+    /// csv, tsv, ndjson, parquet, separated or conll [default: by the file's ending]
     #[arg(long, value_name = "FORMAT", value_parser = serde_name::<Format>)]
     pub(crate) format: Option<Format>,
     /// utf-8 or latin-1
@@ -61,6 +61,12 @@ impl LabelledArguments {
             tracing::warn!("{} rows without a text are left out", cleaning.empty_texts);
         }
         Ok(rows)
+    }
+
+    /// What an answer is: files of tagged words make a task of words.
+    pub(crate) fn kind(&self) -> TaskKind {
+        let is_conll = |source: &DataSource| matches!(source.resolved_format(), Ok(Format::Conll));
+        if self.sources().iter().any(is_conll) { TaskKind::Tokens } else { TaskKind::default() }
     }
 
     /// The files of `--data`.

@@ -26,7 +26,7 @@ pub trait Backend: Send {
     /// The name that logs and reports use.
     fn name(&self) -> &'static str;
 
-    /// Logits, `[rows, labels]`.
+    /// Logits, `[rows, labels]`; of a model that labels tokens, `[rows * width, labels]`.
     fn run(&mut self, batch: &TokenBatch) -> Result<Array2<f32>, InferenceError>;
 }
 

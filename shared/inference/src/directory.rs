@@ -55,7 +55,7 @@ impl ModelDirectory {
                 ),
             });
         }
-        let inputs = check_onnx(&onnx_path, heads::width(&heads))?;
+        let inputs = check_onnx(&onnx_path, heads::width(&heads), heads::label_words(&heads))?;
         Ok(Self { path, heads, tokenizer: Arc::new(tokenizer), inputs, text_cleaning: config.text_cleaning })
     }
 
@@ -72,6 +72,11 @@ impl ModelDirectory {
     /// The classification heads, whose labels in order are the columns of `logits`.
     pub fn heads(&self) -> &Arc<[Head]> {
         &self.heads
+    }
+
+    /// Whether the model labels the words of texts, and so is a [`WordTagger`](crate::WordTagger), rather than texts.
+    pub fn labels_words(&self) -> bool {
+        heads::label_words(&self.heads)
     }
 
     /// The tokenizer.
@@ -102,6 +107,8 @@ fn require(directory: &Path, file: &'static str, mend: &'static str) -> Result<P
 /// What serving needs of `config.json`.
 #[derive(Debug, Deserialize)]
 struct Config {
+    #[serde(default)]
+    architectures: Vec<String>,
     id2label: Option<BTreeMap<String, Arc<str>>>,
     heads: Option<Vec<Head>>,
     problem_type: Option<String>,
@@ -141,16 +148,15 @@ impl Config {
         if heads.is_empty() || heads.iter().any(|head| head.labels.is_empty()) {
             return Err(invalid("heads must name at least one head, each with labels".into()));
         }
+        if heads.len() > 1 && heads::label_words(heads) {
+            return Err(invalid("a head that labels words must be the only one".into()));
+        }
         if let [head] = &heads[..]
             && self.problem_type.is_some()
             && self.kind(labels.len()).map_err(invalid)? != head.kind
         {
-            return Err(invalid(format!(
-                "problem_type must be {:?}, as head {:?} is {}",
-                head.kind.problem_type(),
-                head.name,
-                head.kind
-            )));
+            let wanted = head.kind.problem_type().map_or("left out".to_owned(), |name| format!("{name:?}"));
+            return Err(invalid(format!("problem_type must be {wanted}, as head {:?} is {}", head.name, head.kind)));
         }
         let of_heads: Vec<(&str, &str)> =
             heads.iter().flat_map(|head| head.labels.iter().map(|label| (&*head.name, &**label))).collect();
@@ -169,18 +175,21 @@ impl Config {
 
     /// What a model of one head answers, as Transformers understands it: one label without a kind is a number.
     fn kind(&self, labels: usize) -> Result<TaskKind, String> {
+        if self.architectures.iter().any(|name| name.ends_with("ForTokenClassification")) {
+            return Ok(TaskKind::Tokens);
+        }
         let Some(name) = &self.problem_type else {
             return Ok(if labels == 1 { TaskKind::Regression } else { TaskKind::SingleLabel });
         };
         TaskKind::of_problem_type(name).ok_or_else(|| {
-            let known = TaskKind::ALL.map(TaskKind::problem_type).join(", ");
-            format!("problem_type {name:?} is none of {known}")
+            let known: Vec<&str> = TaskKind::ALL.into_iter().filter_map(TaskKind::problem_type).collect();
+            format!("problem_type {name:?} is none of {}", known.join(", "))
         })
     }
 }
 
 /// Checks names, types and shapes of inputs and output, and tells which inputs the model takes.
-fn check_onnx(path: &Path, labels: usize) -> Result<Vec<&'static str>, InferenceError> {
+fn check_onnx(path: &Path, labels: usize, of_words: bool) -> Result<Vec<&'static str>, InferenceError> {
     let model = ModelProto::read(path)?;
     let foreign = |reason: String| InferenceError::OnnxForeign { path: path.to_owned(), reason };
     let graph = model.graph.unwrap_or_default();
@@ -213,13 +222,16 @@ fn check_onnx(path: &Path, labels: usize) -> Result<Vec<&'static str>, Inference
     let Some(output) = graph.output.iter().find(|output| output.name == OUTPUT) else {
         return Err(foreign(format!("it needs an output {OUTPUT:?} and has {:?}", names(&graph.output))));
     };
+    let expected: &[&str] = if of_words { &["batch", "sequence", "labels"] } else { &["batch", "labels"] };
     match output.dimensions().as_deref() {
-        Some([_, Some(found)]) if usize::try_from(*found) != Ok(labels) => Err(foreign(format!(
+        Some(axes) if axes.len() != expected.len() => {
+            Err(foreign(format!("its {OUTPUT} have {} axes where [{}] belongs", axes.len(), expected.join(", "))))
+        }
+        Some([.., Some(found)]) if usize::try_from(*found) != Ok(labels) => Err(foreign(format!(
             "its {OUTPUT} have {found} columns, but config.json names {labels} labels: \
              the two files are of different models, export again"
         ))),
-        Some([_, _]) | None => Ok(inputs),
-        Some(axes) => Err(foreign(format!("its {OUTPUT} have {} axes where [batch, labels] belongs", axes.len()))),
+        _ => Ok(inputs),
     }
 }
 

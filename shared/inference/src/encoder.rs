@@ -39,6 +39,9 @@ impl EncoderModel {
         version: impl Into<Arc<str>>,
         backend: Box<dyn Backend>,
     ) -> Result<Self, InferenceError> {
+        if directory.labels_words() {
+            return Err(InferenceError::LabelsWords { directory: directory.path().to_owned() });
+        }
         Ok(Self {
             heads: directory.heads().clone(),
             version: version.into(),

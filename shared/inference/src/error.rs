@@ -127,6 +127,18 @@ pub enum InferenceError {
         /// The row in the batch.
         row: usize,
     },
+    /// A model that labels words was to score texts.
+    #[error("the model in {} labels the words of texts, not texts: `pulsewire evaluate` measures it, nothing serves it", directory.display())]
+    LabelsWords {
+        /// The model directory.
+        directory: PathBuf,
+    },
+    /// A model that labels texts was to label words.
+    #[error("the model in {} labels texts, not their words: train one with `kind = \"tokens\"`", directory.display())]
+    LabelsTexts {
+        /// The model directory.
+        directory: PathBuf,
+    },
     /// A model without a tokenizer was given tokens.
     #[error("a batch of {rows} tokenised texts went to a model that has no tokenizer")]
     NotTokenised {
@@ -177,6 +189,8 @@ impl Failure for InferenceError {
             | Self::OnnxForeign { .. }
             | Self::NoOnnxRuntime(_)
             | Self::OnnxRuntimeUnusable { .. }
+            | Self::LabelsWords { .. }
+            | Self::LabelsTexts { .. }
             | Self::Setting { .. } => FailureKind::Configuration,
             Self::TokenizerFile { .. } | Self::OnnxUnreadable { .. } | Self::Load { .. } | Self::NotFinite { .. } => {
                 FailureKind::Corrupt

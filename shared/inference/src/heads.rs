@@ -16,11 +16,13 @@ pub enum TaskKind {
     MultiLabel,
     /// A number: the logit itself.
     Regression,
+    /// For each word, one of the labels.
+    Tokens,
 }
 
 impl TaskKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::SingleLabel, Self::MultiLabel, Self::Regression];
+    pub const ALL: [Self; 4] = [Self::SingleLabel, Self::MultiLabel, Self::Regression, Self::Tokens];
 
     /// The name that files have for it.
     pub const fn as_str(self) -> &'static str {
@@ -28,21 +30,23 @@ impl TaskKind {
             Self::SingleLabel => "single-label",
             Self::MultiLabel => "multi-label",
             Self::Regression => "regression",
+            Self::Tokens => "tokens",
         }
     }
 
-    /// What Transformers calls it, in `problem_type` of `config.json`.
-    pub const fn problem_type(self) -> &'static str {
+    /// What Transformers calls it, in `problem_type` of `config.json`; none for words, which have a class of their own there.
+    pub const fn problem_type(self) -> Option<&'static str> {
         match self {
-            Self::SingleLabel => "single_label_classification",
-            Self::MultiLabel => "multi_label_classification",
-            Self::Regression => "regression",
+            Self::SingleLabel => Some("single_label_classification"),
+            Self::MultiLabel => Some("multi_label_classification"),
+            Self::Regression => Some("regression"),
+            Self::Tokens => None,
         }
     }
 
     /// The kind that Transformers calls so.
     pub fn of_problem_type(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.problem_type() == name)
+        Self::ALL.into_iter().find(|kind| kind.problem_type() == Some(name))
     }
 
     /// Whether it is the kind of a head that names none.
@@ -85,6 +89,11 @@ impl Head {
     pub fn position(&self, label: &str) -> Option<usize> {
         self.labels.iter().position(|own| &**own == label)
     }
+}
+
+/// Whether the heads label words; then there is one.
+pub(crate) fn label_words(heads: &[Head]) -> bool {
+    heads.iter().any(|head| head.kind == TaskKind::Tokens)
 }
 
 /// The number of logits that these heads take together.

@@ -17,6 +17,7 @@ mod error;
 mod heads;
 pub mod onnx;
 mod scores;
+mod tagger;
 mod tokenizer;
 
 use std::sync::Arc;
@@ -30,7 +31,8 @@ pub use engine::{Engine, EngineStatistics, ScoredBlock};
 pub use error::InferenceError;
 pub use heads::{Head, TaskKind};
 pub use scores::Scores;
-pub use tokenizer::{TextTokenizer, Tokens};
+pub use tagger::WordTagger;
+pub use tokenizer::{TextTokenizer, Tokens, WordTokens};
 
 /// A model that scores texts. It is owned by one thread; an [`Engine`] shares it.
 pub trait Model: Send {

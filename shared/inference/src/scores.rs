@@ -23,7 +23,7 @@ impl Scores {
             let (own, others) = rest.split_at(head.labels.len().min(rest.len()));
             rest = others;
             match head.kind {
-                TaskKind::SingleLabel => softmax(own),
+                TaskKind::SingleLabel | TaskKind::Tokens => softmax(own),
                 TaskKind::MultiLabel => own.iter().map(|logit| sigmoid(*logit)).collect(),
                 TaskKind::Regression => own.into(),
             }

@@ -49,6 +49,25 @@ impl Tokens {
     }
 }
 
+/// A text of words as a model's input, and where in it the words stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WordTokens {
+    tokens: Tokens,
+    firsts: Box<[Option<usize>]>,
+}
+
+impl WordTokens {
+    /// The tokens of all words, special tokens included.
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// For each word, the place of its first token; none for a word that the cut took, or of which the tokenizer leaves nothing.
+    pub fn firsts(&self) -> &[Option<usize>] {
+        &self.firsts
+    }
+}
+
 /// A model's tokenizer: truncates to what the model takes, and never pads.
 pub struct TextTokenizer {
     inner: Tokenizer,
@@ -122,6 +141,25 @@ impl TextTokenizer {
             }
         }
         Ok(tokens)
+    }
+
+    /// Tokenises words, each for itself, and cuts the text to the longest input. A word is read by its first token, as BERT is
+    /// for named entities (Devlin and others, "BERT", 2019, section 5.3).
+    pub fn encode_words(&self, words: &[&str]) -> Result<WordTokens, InferenceError> {
+        let longest = CHARACTERS_PER_TOKEN[0] * self.max_tokens;
+        // Each word gives a token, but for a rare one of characters that no token has.
+        let read: Vec<&str> = words.iter().take(2 * self.max_tokens).map(|word| cut(word, longest)).collect();
+        let encoding = self
+            .inner
+            .encode(read, true)
+            .map_err(|source| InferenceError::Tokenise { bytes: words.iter().map(|word| word.len()).sum(), source })?;
+        let mut firsts = vec![None; words.len()];
+        for (place, word) in encoding.get_word_ids().iter().enumerate().rev() {
+            if let Some(word) = word {
+                firsts[*word as usize] = Some(place);
+            }
+        }
+        Ok(WordTokens { tokens: Tokens::new(encoding.get_ids()), firsts: firsts.into() })
     }
 }
 

@@ -121,6 +121,25 @@ fn positions_bound_the_longest_input() {
     assert_eq!(counting.encode(&"the bank ".repeat(1000)).unwrap().len(), 2002);
 }
 
+#[test]
+fn words_are_found_by_their_first_tokens() {
+    let tokenizer = TextTokenizer::open(format!("{FIXTURE}/tokenizer.json").as_ref(), Some(8)).unwrap();
+    let check = |words: &[&str], firsts: &[usize]| {
+        let encoded = tokenizer.encode_words(words).unwrap();
+        let found: Vec<usize> = encoded.firsts().iter().map(|first| first.unwrap_or(0)).collect();
+        assert_eq!(found, firsts, "{words:?}");
+        assert_eq!(encoded.tokens(), &tokenizer.encode(&words.join(" ")).unwrap(), "{words:?}");
+    };
+    // "xy" is no word of the vocabulary and is written in two pieces; a control character leaves no token.
+    check(&["the", "bank", "xy", "the"], &[1, 2, 3, 5]);
+    check(&["the", "\u{1}", "bank"], &[1, 0, 2]);
+    check(&[], &[]);
+    // Six tokens beside the special ones: the last word does not come in, the one before it in part.
+    check(&["the", "the", "the", "xy", "xy", "xy"], &[1, 2, 3, 4, 6, 0]);
+    let long = "the".repeat(100_000);
+    assert_eq!(tokenizer.encode_words(&[&long, "bank"]).unwrap().firsts()[0], Some(1));
+}
+
 #[tokio::test]
 async fn an_engine_gives_the_scores_of_the_model() {
     let expected = expected();

@@ -27,7 +27,7 @@ impl LabelReading<'_> {
     /// Reads a trimmed cell; between the labels of a multi-label one stands `separator`.
     pub(super) fn read(&self, cell: &str, separator: char, at: &Location) -> Result<String, TrainingError> {
         match self.kind {
-            TaskKind::SingleLabel => self.label(cell, at),
+            TaskKind::SingleLabel | TaskKind::Tokens => self.label(cell, at),
             TaskKind::MultiLabel => self.labels(cell, separator, at),
             TaskKind::Regression => number(cell, at),
         }

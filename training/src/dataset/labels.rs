@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use super::label_reading::BETWEEN;
-use super::{Row, Target};
+use super::{Row, Target, tagged};
 use crate::error::{Location, TrainingError};
 use crate::run::TaskKind;
 use crate::source::DataSource;
@@ -93,11 +93,14 @@ impl LabelSet {
     pub(super) fn written(&self, target: &Target) -> String {
         match target {
             Target::Label(label) => self.names[*label].clone(),
-            Target::Labels(labels) => {
-                labels.iter().map(|label| &*self.names[*label]).collect::<Vec<_>>().join(&BETWEEN.to_string())
-            }
+            Target::Labels(labels) => self.joined(labels, &BETWEEN.to_string()),
+            Target::Tags(tags) => self.joined(tags, " "),
             Target::Value(value) => value.to_string(),
         }
+    }
+
+    fn joined(&self, labels: &[usize], between: &str) -> String {
+        labels.iter().map(|label| &*self.names[*label]).collect::<Vec<_>>().join(between)
     }
 
     /// The index of one of these labels.
@@ -119,6 +122,7 @@ impl LabelSet {
                 labels.dedup();
                 Ok(Target::Labels(labels.into()))
             }
+            TaskKind::Tokens => tagged::target(row, self),
             TaskKind::Regression => match row.label.parse() {
                 Ok(value) => Ok(Target::Value(value)),
                 Err(_) => Err(TrainingError::Row {

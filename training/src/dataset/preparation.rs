@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{
     Cleaning, CleaningRules, Example, LabelNames, LabelReading, LabelSet, Row, classes, cleaning, key, labels,
-    near_duplicates, read_rows,
+    near_duplicates, read_rows, tagged,
 };
 use crate::error::TrainingError;
 use crate::run::{Task, TaskKind};
@@ -48,7 +48,10 @@ impl Files {
             for source in sources {
                 rows.extend(read_rows(source, extra, labels, task.cleaning, &mut cleaning)?);
             }
-            Ok(rows)
+            match task.kind {
+                TaskKind::SingleLabel | TaskKind::MultiLabel | TaskKind::Regression => Ok(rows),
+                TaskKind::Tokens => rows.into_iter().map(tagged::checked).collect(),
+            }
         };
         let data = read(&task.data, task.split.by.column().map_or(&[], std::slice::from_ref))?;
         let (validation, test) = (read(&task.validation, &[])?, read(&task.test, &[])?);
@@ -58,7 +61,7 @@ impl Files {
     fn prepare(self, task: &Task, held_out: &HashSet<String>) -> Result<Prepared, TrainingError> {
         let Self { names, data, validation, test, mut cleaning } = self;
         let rows = without_texts(data, held_out, &mut cleaning);
-        if task.kind != TaskKind::Regression {
+        if matches!(task.kind, TaskKind::SingleLabel | TaskKind::MultiLabel) {
             labels::refuse_look_alikes(&rows)?;
         }
         let files = [&validation[..], &test[..]].concat();
@@ -66,6 +69,7 @@ impl Files {
         let labels = match task.kind {
             TaskKind::SingleLabel | TaskKind::MultiLabel => LabelSet::of(&rows, names.as_ref()),
             TaskKind::Regression => LabelSet::new(vec![task.name.clone()]),
+            TaskKind::Tokens => tagged::labels(task, &rows)?,
         };
         classes::check(task, &labels, &rows)?;
         Ok(Prepared { kind: task.kind, labels, rows, validation, test, cleaning })

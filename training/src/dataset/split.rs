@@ -8,7 +8,7 @@ mod time;
 
 use std::collections::HashMap;
 
-use super::{LabelSet, Row, Target, key};
+use super::{LabelSet, MINIMUM_ROWS, Row, Target, key};
 use crate::error::TrainingError;
 use crate::run::SplitBy;
 
@@ -96,8 +96,10 @@ impl Splitting<'_> {
                 );
             }
         }
-        let labels = if matches!(self.targets.first(), Some(Target::Value(_))) { 0 } else { names.len() };
-        match (0..labels).find(|label| sides.train.iter().all(|row| !self.targets[*row].labels().contains(label))) {
+        // Numbers have no labels, and tags of words some that are too rare to ask for.
+        let rows = |label: &usize| self.targets.iter().filter(|target| target.labels().contains(label)).count();
+        let is_learned = |label: &usize| sides.train.iter().any(|row| self.targets[*row].labels().contains(label));
+        match (0..names.len()).find(|label| rows(label) >= MINIMUM_ROWS && !is_learned(label)) {
             None => Ok(()),
             Some(label) => Err(self.unfit(format!(
                 "all rows of label {:?} fall on sides that are held out, none is left to learn it from; lower the shares, \
@@ -108,7 +110,7 @@ impl Splitting<'_> {
     }
 
     fn has_many_labels(&self) -> bool {
-        matches!(self.targets.first(), Some(Target::Labels(_)))
+        matches!(self.targets.first(), Some(Target::Labels(_) | Target::Tags(_)))
     }
 
     /// The value of the column that is split by.

@@ -9,14 +9,17 @@ pub enum Target {
     Labels(Box<[usize]>),
     /// The number.
     Value(f64),
+    /// The index of each word's tag.
+    Tags(Vec<usize>),
 }
 
 impl Target {
-    /// The indices of the labels that the row has.
+    /// The indices of the labels that the row has; of tags, one for each word.
     pub fn labels(&self) -> &[usize] {
         match self {
             Self::Label(label) => std::slice::from_ref(label),
             Self::Labels(labels) => labels,
+            Self::Tags(tags) => tags,
             Self::Value(_) => &[],
         }
     }
@@ -25,7 +28,7 @@ impl Target {
     pub fn label(&self) -> Option<usize> {
         match self {
             Self::Label(label) => Some(*label),
-            Self::Labels(_) | Self::Value(_) => None,
+            Self::Labels(_) | Self::Value(_) | Self::Tags(_) => None,
         }
     }
 
@@ -33,7 +36,18 @@ impl Target {
     pub fn value(&self) -> Option<f64> {
         match self {
             Self::Value(value) => Some(*value),
-            Self::Label(_) | Self::Labels(_) => None,
+            Self::Label(_) | Self::Labels(_) | Self::Tags(_) => None,
+        }
+    }
+
+    /// What is to be answered where heads read: without the tags of words that have no place.
+    pub(crate) fn at(&self, places: &[Option<usize>]) -> Self {
+        match self {
+            Self::Label(_) | Self::Labels(_) | Self::Value(_) => self.clone(),
+            Self::Tags(tags) => {
+                let read = tags.iter().zip(places).filter(|(_, place)| place.is_some());
+                Self::Tags(read.map(|(tag, _)| *tag).collect())
+            }
         }
     }
 }

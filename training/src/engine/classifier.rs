@@ -1,4 +1,4 @@
-//! The trained model: a BERT encoder, its pooler, and one linear head for each task.
+//! The trained model: a BERT encoder, its pooler where heads answer for texts, and one linear head for each task.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,8 @@ use crate::random::Random;
 #[derive(Debug)]
 pub struct Classifier {
     encoder: Encoder,
-    pooler: Arc<Linear>,
+    /// None where heads answer for words.
+    pooler: Option<Arc<Linear>>,
     heads: Vec<Arc<Linear>>,
     /// Learned beside the heads, and not part of the model that is saved.
     projection: Option<Arc<Linear>>,
@@ -45,22 +46,28 @@ impl Classifier {
             true => Loader::new(config, weights).linear("pooler.dense", hidden, top)?,
             false => new_linear("pooler.dense", hidden, hidden, top, &mut random),
         };
-        let head = |(index, labels): (usize, &usize)| {
-            Arc::new(new_linear(&format!("classifier.{index}"), *labels, hidden, top, &mut random))
-        };
-        Ok(Self {
-            encoder,
-            heads: labels.iter().enumerate().map(head).collect(),
-            pooler: Arc::new(pooler),
-            projection: None,
-        })
+        let heads = new_heads(labels, hidden, top, &mut random);
+        Ok(Self { encoder, heads, pooler: Some(Arc::new(pooler)), projection: None })
     }
 
-    /// Adds a layer that maps pooled states to `width` values: the states of other models, which it learns to tell.
+    /// The same for heads that answer for words: they read the encoder's states as they are, without a pooler (Devlin and
+    /// others, "BERT", 2019, section 5.3).
+    pub fn for_words(
+        config: &EncoderConfig,
+        weights: &Weights,
+        labels: &[usize],
+        seed: u64,
+    ) -> Result<Self, TrainingError> {
+        let encoder = Encoder::new(config, weights)?;
+        let heads = new_heads(labels, config.hidden_size, encoder.depth(), &mut Random::new(seed, "weights"));
+        Ok(Self { encoder, heads, pooler: None, projection: None })
+    }
+
+    /// Adds a layer that maps the states that heads read to `width` values: the states of other models, which it learns to tell.
     pub(crate) fn add_projection(&mut self, width: usize, seed: u64) {
-        let (inputs, top) = (self.pooler.bias.len(), self.encoder.depth());
+        let inputs = self.heads.first().map_or(0, |head| head.weight.shape()[1]);
         let mut random = Random::new(seed, "projection");
-        self.projection = Some(Arc::new(new_linear("projection", width, inputs, top, &mut random)));
+        self.projection = Some(Arc::new(new_linear("projection", width, inputs, self.encoder.depth(), &mut random)));
     }
 
     /// What that layer makes of pooled states, `[rows, width]`; none without it.
@@ -75,28 +82,30 @@ impl Classifier {
         biases.value_mut()[label] = bias;
     }
 
-    /// The pooled states `[rows, hidden]`, from which each head answers.
+    /// The states `[places, hidden]` from which each head answers: one for each text, or for each word.
     pub fn encode(&self, batch: &Arc<PackedBatch>, mode: Mode) -> candle_core::Result<Tensor> {
-        let states = self.encoder.states(batch, Tokens::Firsts, mode)?;
-        let pooled = mode.apply(&states, LinearLayer(self.pooler.clone()))?.tanh()?;
+        let mut states = self.encoder.states(batch, Tokens::Read, mode)?;
+        if let Some(pooler) = &self.pooler {
+            states = mode.apply(&states, LinearLayer(pooler.clone()))?.tanh()?;
+        }
         let mask = mode.dropout(self.encoder.next_site());
         if mask.is_off() {
-            return Ok(pooled);
+            return Ok(states);
         }
-        let factors = (0..pooled.elem_count()).map(|place| mask.factor(place as u32)).collect::<Vec<f32>>();
-        pooled.mul(&Tensor::from_vec(factors, pooled.dims(), &Device::Cpu)?)
+        let factors = (0..states.elem_count()).map(|place| mask.factor(place as u32)).collect::<Vec<f32>>();
+        states.mul(&Tensor::from_vec(factors, states.dims(), &Device::Cpu)?)
     }
 
-    /// One head's logits `[rows, labels]`.
-    pub fn logits(&self, pooled: &Tensor, head: usize) -> candle_core::Result<Tensor> {
+    /// One head's logits `[places, labels]`.
+    pub fn logits(&self, states: &Tensor, head: usize) -> candle_core::Result<Tensor> {
         let Some(head) = self.heads.get(head) else { candle_core::bail!("there is no head {head}") };
-        pooled.apply_op1(LinearLayer(head.clone()))
+        states.apply_op1(LinearLayer(head.clone()))
     }
 
     /// Every parameter, in an order that is always the same.
     pub fn parameters(&self) -> Vec<&Parameter> {
         let mut all = self.encoder.parameters();
-        for linear in std::iter::once(&self.pooler).chain(&self.heads).chain(&self.projection) {
+        for linear in self.pooler.iter().chain(&self.heads).chain(&self.projection) {
             all.extend([&linear.weight, &linear.bias]);
         }
         all
@@ -159,15 +168,15 @@ impl Classifier {
         }
     }
 
-    /// Writes `model.safetensors` with the names of transformers' `BertForSequenceClassification`; the heads' rows follow each
-    /// other in `classifier.weight` and `classifier.bias`.
+    /// Writes `model.safetensors` with the names of transformers' `BertForSequenceClassification`, or
+    /// `BertForTokenClassification` for words; the heads' rows follow each other in `classifier.weight` and `classifier.bias`.
     pub fn save(&self, path: &Path) -> Result<(), TrainingError> {
         write(&self.tensors(), path)
     }
 
     fn tensors(&self) -> Vec<NamedTensor> {
         let mut tensors = self.encoder.tensors("bert.");
-        for parameter in [&self.pooler.weight, &self.pooler.bias] {
+        for parameter in self.pooler.iter().flat_map(|pooler| [&pooler.weight, &pooler.bias]) {
             tensors.push(NamedTensor::of(parameter, format!("bert.{}", parameter.name())));
         }
         let joined = |name: &str, part: fn(&Linear) -> &Parameter| {
@@ -182,4 +191,11 @@ impl Classifier {
         tensors.push(joined("classifier.bias", |head| &head.bias));
         tensors
     }
+}
+
+fn new_heads(labels: &[usize], hidden: usize, depth: usize, random: &mut Random) -> Vec<Arc<Linear>> {
+    let head = |(index, labels): (usize, &usize)| {
+        Arc::new(new_linear(&format!("classifier.{index}"), *labels, hidden, depth, random))
+    };
+    labels.iter().enumerate().map(head).collect()
 }

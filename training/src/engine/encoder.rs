@@ -42,8 +42,8 @@ pub enum Mode {
 pub enum Tokens {
     /// All of them: `[tokens, hidden]`.
     All,
-    /// Each sequence's first, from which a pooler answers: `[rows, hidden]`. The last feed-forward block leaves out the others.
-    Firsts,
+    /// Those that heads read, [`PackedBatch::read`]: `[places, hidden]`. The last feed-forward block leaves out the others.
+    Read,
 }
 
 /// A BERT encoder without a head.
@@ -127,8 +127,8 @@ impl Encoder {
                 kept: Kept::empty(),
             };
             states = mode.apply(&states, block)?;
-            if tokens == Tokens::Firsts && layer + 1 == self.layers.len() {
-                states = states.index_select(&Tensor::new(batch.firsts(), &Device::Cpu)?, 0)?;
+            if tokens == Tokens::Read && layer + 1 == self.layers.len() {
+                states = states.index_select(&Tensor::new(batch.read(), &Device::Cpu)?, 0)?;
             }
             states = self.adapter.follow(layer, Followed::Attention, states, mode)?;
             let block = FeedForwardBlock {

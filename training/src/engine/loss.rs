@@ -59,9 +59,9 @@ impl LossKind {
             (TaskKind::Regression, _) => Box::new(SquaredError),
             (TaskKind::MultiLabel, Self::Focal(focal)) => Box::new(BinaryFocal(*focal)),
             (TaskKind::MultiLabel, _) => Box::new(BinaryCrossEntropy),
-            (TaskKind::SingleLabel, Self::CrossEntropy {}) => Box::new(CrossEntropy),
-            (TaskKind::SingleLabel, Self::Focal(focal)) => Box::new(*focal),
-            (TaskKind::SingleLabel, Self::ClassBalanced(balanced)) => Box::new(balanced.over(rows)),
+            (TaskKind::SingleLabel | TaskKind::Tokens, Self::CrossEntropy {}) => Box::new(CrossEntropy),
+            (TaskKind::SingleLabel | TaskKind::Tokens, Self::Focal(focal)) => Box::new(*focal),
+            (TaskKind::SingleLabel | TaskKind::Tokens, Self::ClassBalanced(balanced)) => Box::new(balanced.over(rows)),
         }
     }
 
@@ -103,21 +103,25 @@ impl Objective {
         if self.r_drop > 0.0 { 2 } else { 1 }
     }
 
-    /// What the head should answer, `[runs * rows, labels]`; `targets` holds one for each of the rows.
+    /// What the head should answer, `[runs * rows, labels]`; `targets` holds one for each of the rows, or the tags of some of
+    /// them, which are words then.
     pub fn wanted(&self, targets: &[&Target], labels: usize) -> Result<Tensor> {
-        let rows = targets.len() * self.runs();
-        let mut wanted = Vec::with_capacity(rows * labels);
-        for target in targets.iter().cycle().take(rows) {
+        let mut wanted = Vec::with_capacity(targets.len() * self.runs() * labels);
+        for target in targets.iter().cycle().take(targets.len() * self.runs()) {
             wanted.extend(self.wanted_of(target, labels));
         }
+        let rows = wanted.len() / labels;
         Tensor::from_vec(wanted, (rows, labels), &Device::Cpu)
     }
 
     fn wanted_of(&self, target: &Target, labels: usize) -> Vec<f32> {
         match target {
-            Target::Label(label) => {
-                let mut wanted = vec![(self.label_smoothing / labels as f64) as f32; labels];
-                wanted[*label] += (1.0 - self.label_smoothing) as f32;
+            Target::Label(_) | Target::Tags(_) => {
+                let given = target.labels();
+                let mut wanted = vec![(self.label_smoothing / labels as f64) as f32; given.len() * labels];
+                for (row, label) in wanted.chunks_exact_mut(labels).zip(given) {
+                    row[*label] += (1.0 - self.label_smoothing) as f32;
+                }
                 wanted
             }
             Target::Labels(own) => {

@@ -9,21 +9,29 @@ use candle_core::Var;
 pub struct PackedBatch {
     tokens: Vec<u32>,
     starts: Vec<usize>,
+    /// Where heads read.
+    read: Vec<u32>,
     /// Places before each sequence's tokens that are no tokens.
     lead: usize,
     offsets: Option<Var>,
 }
 
 impl PackedBatch {
-    /// Packs sequences; empty ones are not allowed, since nothing could stand for them.
+    /// Packs sequences that heads read at their first tokens; empty ones are not allowed, since nothing could stand for them.
     pub fn new<'a>(sequences: impl IntoIterator<Item = &'a [u32]>) -> Self {
-        let (mut tokens, mut starts) = (Vec::new(), vec![0]);
-        for sequence in sequences {
-            debug_assert!(!sequence.is_empty());
+        Self::read_at(sequences.into_iter().map(|sequence| (sequence, &[Some(0)][..])))
+    }
+
+    /// Packs sequences that heads read at these places of each, those that are none left out.
+    pub fn read_at<'a>(sequences: impl IntoIterator<Item = (&'a [u32], &'a [Option<usize>])>) -> Self {
+        let (mut tokens, mut starts, mut read) = (Vec::new(), vec![0], Vec::new());
+        for (sequence, places) in sequences {
+            debug_assert!(!sequence.is_empty() && places.iter().flatten().all(|place| *place < sequence.len()));
+            read.extend(places.iter().flatten().map(|place| (tokens.len() + place) as u32));
             tokens.extend_from_slice(sequence);
             starts.push(tokens.len());
         }
-        Self { tokens, starts, lead: 0, offsets: None }
+        Self { tokens, starts, read, lead: 0, offsets: None }
     }
 
     /// The same sequences with `offsets`, `[tokens, hidden]`, added to their tokens' word vectors. A backward pass gives them
@@ -35,7 +43,11 @@ impl PackedBatch {
     /// The same sequences with so many places before each, which no token has.
     pub(super) fn behind(&self, lead: usize) -> Self {
         let starts = self.starts.iter().enumerate().map(|(row, start)| start + row * lead).collect();
-        Self { starts, lead: self.lead + lead, ..self.clone() }
+        // By how many sequences have begun there.
+        let moved =
+            |place: &u32| place + (self.starts.partition_point(|start| *start <= *place as usize) * lead) as u32;
+        let read = self.read.iter().map(moved).collect();
+        Self { starts, read, lead: self.lead + lead, ..self.clone() }
     }
 
     /// What is added to word vectors.
@@ -53,9 +65,9 @@ impl PackedBatch {
         self.starts.len() - 1
     }
 
-    /// Where each sequence's first token is.
-    pub(super) fn firsts(&self) -> Vec<u32> {
-        self.starts[..self.rows()].iter().map(|start| (start + self.lead) as u32).collect()
+    /// The places where heads read.
+    pub fn read(&self) -> &[u32] {
+        &self.read
     }
 
     /// Where all tokens are.
@@ -99,11 +111,13 @@ mod tests {
         let batch = PackedBatch::new([[5u32, 6].as_slice(), &[7], &[8, 9, 10]]);
         assert_eq!(batch.tokens(), [5, 6, 7, 8, 9, 10]);
         assert_eq!(batch.spans().collect::<Vec<_>>(), [0..2, 2..3, 3..6]);
-        assert_eq!(batch.firsts(), [0, 2, 3]);
+        assert_eq!(batch.read(), [0, 2, 3]);
+        let sequences = [(&[5u32, 6][..], &[Some(1), None][..]), (&[7], &[]), (&[8, 9, 10], &[Some(0), Some(2)])];
+        assert_eq!(PackedBatch::read_at(sequences).read(), [1, 3, 5]);
         assert_eq!(batch.positions(), [0, 1, 0, 0, 1, 2]);
         let behind = batch.behind(2);
         assert_eq!(behind.spans().collect::<Vec<_>>(), [0..4, 4..7, 7..12]);
-        assert_eq!((behind.firsts(), behind.places()), (vec![2, 6, 9], vec![2, 3, 6, 9, 10, 11]));
+        assert_eq!((behind.read(), behind.places()), (&[2, 6, 9][..], vec![2, 3, 6, 9, 10, 11]));
         let mut values = [1, 2, 3, 4, 5, 6];
         assert_eq!(pieces(&mut values, [2, 1, 3]), [&mut [1, 2][..], &mut [3], &mut [4, 5, 6]]);
     }

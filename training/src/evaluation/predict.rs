@@ -8,7 +8,7 @@ use crate::dataset::{LabelSet, Row};
 use crate::error::TrainingError;
 
 /// Rows scored between two movements of the progress bar.
-const BLOCK: usize = 512;
+pub(super) const BLOCK: usize = 512;
 
 /// Scores the rows with one head, in their order.
 ///

@@ -116,7 +116,7 @@ fn shares(heads: &[Head], own: &Array2<f32>, expected: &Array2<f32>) -> Vec<(Str
 fn is_equal(kind: TaskKind, own: &ArrayView1<'_, f32>, expected: &ArrayView1<'_, f32>, near: f32) -> bool {
     let mut pairs = own.iter().zip(expected);
     match kind {
-        TaskKind::SingleLabel => highest(own) == highest(expected),
+        TaskKind::SingleLabel | TaskKind::Tokens => highest(own) == highest(expected),
         TaskKind::MultiLabel => pairs.all(|(own, expected)| (*own > 0.0) == (*expected > 0.0)),
         TaskKind::Regression => pairs.all(|(own, expected)| (own - expected).abs() <= near),
     }

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use inference::onnx::ModelProto;
+use inference::{Head, TaskKind};
 use serde::Deserialize;
 
 use crate::engine::AdapterKind;
@@ -57,6 +58,12 @@ pub struct EncoderConfig {
     /// The classifier's labels.
     #[serde(default)]
     pub id2label: BTreeMap<String, String>,
+    /// The classes of transformers that the model is of.
+    #[serde(default)]
+    pub architectures: Vec<String>,
+    /// What it answers (Pulsewire's own key).
+    #[serde(default)]
+    pub heads: Vec<Head>,
     /// How the tokens' vectors become the text's (Pulsewire's own key).
     #[serde(default)]
     pub pooling: Pooling,
@@ -85,6 +92,12 @@ impl EncoderConfig {
         Ok(Self { path: path.to_owned(), ..config })
     }
 
+    /// Whether the classifier labels each token rather than the text.
+    pub fn labels_tokens(&self) -> bool {
+        self.architectures.iter().any(|architecture| architecture.ends_with("ForTokenClassification"))
+            || self.heads.iter().any(|head| head.kind == TaskKind::Tokens)
+    }
+
     /// The file that this was read from.
     pub fn path(&self) -> &Path {
         &self.path
@@ -107,14 +120,15 @@ pub(super) fn build(config: &EncoderConfig, weights: &Weights, form: &Form) -> R
         hidden = writer.layer(&format!("encoder.layer.{layer}"), &hidden, &mask)?;
     }
     let hidden = writer.unprompted(hidden);
-    let pooled = match config.pooling {
+    let answering = match config.pooling {
+        _ if config.labels_tokens() => hidden,
         Pooling::Pooler => writer.pooler(&hidden)?,
         Pooling::Cls => writer.first_token(&hidden),
         Pooling::Mean => writer.mean(&hidden, &attention_mask),
     };
     let labels = config.id2label.len();
-    let logits = writer.linear("classifier", "logits", &pooled, [config.hidden_size, labels])?;
-    writer.graph.output(&logits, axes[0], labels);
+    let logits = writer.linear("classifier", "logits", &answering, [config.hidden_size, labels])?;
+    writer.graph.output(&logits, if config.labels_tokens() { &axes } else { &axes[..1] }, labels);
     Ok(writer.graph.finish())
 }
 

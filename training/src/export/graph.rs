@@ -47,9 +47,10 @@ impl GraphBuilder {
         Value(name.to_owned())
     }
 
-    /// Makes a value the graph's output `[batch, columns]`.
-    pub(super) fn output(&mut self, value: &Value, batch: &str, columns: usize) {
-        let axes = [DimensionValue::DimParam(batch.to_owned()), DimensionValue::DimValue(columns as i64)];
+    /// Makes a value the graph's output, of these dynamic axes and then the columns.
+    pub(super) fn output(&mut self, value: &Value, axes: &[&str], columns: usize) {
+        let axes = axes.iter().map(|axis| DimensionValue::DimParam((*axis).to_owned()));
+        let axes = axes.chain([DimensionValue::DimValue(columns as i64)]);
         self.graph.output.push(value_info(&value.0, DataType::Float, axes));
     }
 

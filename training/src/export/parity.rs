@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use inference::backend::{self, BackendChoice, BackendConfig};
-use inference::{EncoderModel, Head, InferenceError, ModelDirectory, TaskKind};
+use inference::{EncoderModel, Head, InferenceError, ModelDirectory, TaskKind, WordTagger};
 use ndarray::{Array1, Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::tagged::words;
 use crate::export::ExportError;
 
 /// The largest difference of a logit that an export may have in f32.
@@ -34,8 +35,8 @@ pub struct ParityReport {
 
 /// Runs the exported model of a staging directory on `texts` in tract and, where its library is present, in ONNX Runtime.
 ///
-/// `reference` gives the trainer's logits, one row a text; a difference beyond [`PARITY_LIMIT`], which for numbers is a share of
-/// their size, is an error.
+/// `reference` gives the trainer's logits, one row a text or a word that the model sees; a difference beyond [`PARITY_LIMIT`],
+/// which for numbers is a share of their size, is an error.
 pub fn check_parity(
     staging: &Path,
     reference: &dyn Fn(&[&str]) -> Array2<f32>,
@@ -44,12 +45,16 @@ pub fn check_parity(
     let directory = ModelDirectory::open(staging)?;
     let expected = reference(texts);
     let labels = directory.heads().iter().map(|head| head.labels.len()).sum();
-    if expected.dim() != (texts.len(), labels) {
-        return Err(ExportError::Reference { found: expected.shape().to_vec(), texts: texts.len(), labels });
+    let foreign = || ExportError::Reference { found: expected.shape().to_vec(), texts: texts.len(), labels };
+    if expected.ncols() != labels || (!directory.labels_words() && expected.nrows() != texts.len()) {
+        return Err(foreign());
     }
     let mut report = ParityReport { texts: texts.len(), limit: PARITY_LIMIT, backends: Vec::new() };
     let sizes = sizes(directory.heads(), &expected);
     for (backend, logits) in logits_of_each_backend(&directory, texts)? {
+        if logits.dim() != expected.dim() {
+            return Err(foreign());
+        }
         let max_abs_delta = max_abs_delta(&(logits / &sizes), &(&expected / &sizes));
         if max_abs_delta > PARITY_LIMIT {
             return Err(ExportError::Parity { backend, max_abs_delta, limit: PARITY_LIMIT });
@@ -60,7 +65,7 @@ pub fn check_parity(
     Ok(report)
 }
 
-/// The logits of the texts in tract and, where its library is present, in ONNX Runtime before it.
+/// The logits of the texts, or of the words of all texts, in tract and, where its library is present, in ONNX Runtime before it.
 pub(super) fn logits_of_each_backend(
     directory: &ModelDirectory,
     texts: &[&str],
@@ -68,17 +73,29 @@ pub(super) fn logits_of_each_backend(
     let mut logits = Vec::with_capacity(2);
     for choice in [BackendChoice::Ort, BackendChoice::Tract] {
         let config = BackendConfig { backend: choice, ..BackendConfig::default() };
-        let backend = match backend::load(directory, &config) {
+        match logits_in(directory, &config, texts) {
             Err(error @ InferenceError::NoOnnxRuntime(_)) => {
                 tracing::warn!(%error, "the export is not checked in ONNX Runtime");
-                continue;
             }
-            other => other?,
-        };
-        let name = backend.name();
-        logits.push((name, EncoderModel::with_backend(directory, "", backend)?.logits(texts)?));
+            other => logits.push(other?),
+        }
     }
     Ok(logits)
+}
+
+/// The logits of the texts, or of the words of all texts that the model sees, in one back end, with its name.
+pub fn logits_in(
+    directory: &ModelDirectory,
+    config: &BackendConfig,
+    texts: &[&str],
+) -> Result<(&'static str, Array2<f32>), InferenceError> {
+    let backend = backend::load(directory, config)?;
+    let name = backend.name();
+    if directory.labels_words() {
+        let texts: Vec<Vec<&str>> = texts.iter().map(|text| words(text)).collect();
+        return Ok((name, WordTagger::with_backend(directory, backend)?.logits(&texts)?));
+    }
+    Ok((name, EncoderModel::with_backend(directory, "", backend)?.logits(texts)?))
 }
 
 /// What a column's differences are measured by: one for logits of labels. Numbers are in a unit of their own, and f32 keeps but
@@ -87,7 +104,7 @@ pub(super) fn logits_of_each_backend(
 pub(super) fn sizes(heads: &[Head], expected: &Array2<f32>) -> Array1<f32> {
     let kinds = heads.iter().flat_map(|head| std::iter::repeat_n(head.kind, head.labels.len()));
     let size = |(kind, column): (TaskKind, ArrayView1<'_, f32>)| match kind {
-        TaskKind::SingleLabel | TaskKind::MultiLabel => 1.0,
+        TaskKind::SingleLabel | TaskKind::MultiLabel | TaskKind::Tokens => 1.0,
         TaskKind::Regression => {
             let of = |start: f32, choose: fn(f32, f32) -> f32| column.iter().copied().fold(start, choose);
             let (lowest, highest) = (of(f32::INFINITY, f32::min), of(f32::NEG_INFINITY, f32::max));

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EvaluationReport, MultiLabelReport, RegressionReport};
+use super::{EntityReport, EvaluationReport, MultiLabelReport, RegressionReport};
 use crate::dataset::Target;
 use crate::run::TaskKind;
 
@@ -18,10 +18,12 @@ pub enum HeadReport {
     MultiLabel(MultiLabelReport),
     /// A number a row.
     Regression(RegressionReport),
+    /// A tag for each word, by the entities that they mark.
+    Entities(EntityReport),
 }
 
 impl HeadReport {
-    /// Measures a head's logits, one row for each target; numbers are in their own unit.
+    /// Measures a head's logits, one row for each target, or for each tag of one; numbers are in their own unit.
     pub(crate) fn of<'a>(
         kind: TaskKind,
         head: &str,
@@ -43,6 +45,16 @@ impl HeadReport {
                 let pairs: Vec<(f64, f64)> = targets.zip(logits).filter_map(pair).collect();
                 Self::Regression(RegressionReport::of(head, &pairs))
             }
+            TaskKind::Tokens => {
+                let predicted: Vec<usize> = logits.iter().map(|row| likeliest(row)).collect();
+                let mut rest = &predicted[..];
+                let texts = targets.map(|target| {
+                    let (own, others) = rest.split_at(target.labels().len().min(rest.len()));
+                    rest = others;
+                    (target.labels(), own)
+                });
+                Self::Entities(EntityReport::of(head, labels, texts))
+            }
         }
     }
 
@@ -52,6 +64,7 @@ impl HeadReport {
             Self::SingleLabel(report) => &report.head,
             Self::MultiLabel(report) => &report.head,
             Self::Regression(report) => &report.head,
+            Self::Entities(report) => &report.head,
         }
     }
 
@@ -61,6 +74,7 @@ impl HeadReport {
             Self::SingleLabel(report) => report.rows,
             Self::MultiLabel(report) => report.rows,
             Self::Regression(report) => report.rows,
+            Self::Entities(report) => report.rows,
         }
     }
 
@@ -71,6 +85,7 @@ impl HeadReport {
             Self::SingleLabel(report) => report.macro_f1,
             Self::MultiLabel(report) => report.mean_average_precision,
             Self::Regression(report) => report.r_squared.unwrap_or(0.0),
+            Self::Entities(report) => report.f1,
         }
     }
 
@@ -87,6 +102,9 @@ impl HeadReport {
                 let error = Some(("root_mean_squared_error", report.root_mean_squared_error));
                 error.into_iter().chain(report.r_squared.map(|share| ("r_squared", share))).collect()
             }
+            Self::Entities(EntityReport { precision, recall, f1, .. }) => {
+                vec![("entity_precision", *precision), ("entity_recall", *recall), ("entity_f1", *f1)]
+            }
         }
     }
 }
@@ -97,6 +115,7 @@ impl fmt::Display for HeadReport {
             Self::SingleLabel(report) => report.fmt(f),
             Self::MultiLabel(report) => report.fmt(f),
             Self::Regression(report) => report.fmt(f),
+            Self::Entities(report) => report.fmt(f),
         }
     }
 }

@@ -105,6 +105,39 @@ fn separated_names_a_line_without_separator() {
 }
 
 #[test]
+fn conll_joins_words_and_tags_of_a_text() {
+    let content =
+        b"-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\n\nPeter\tNNP B-NP B-PER\r\n\x01 . O O\n\
+        -DOCSTART- -X- O O\nBrussels NNP B-NP I-LOC";
+    let file = file(".conll", content);
+    let expected = [row("EU rejects", "B-ORG O", 3), row("Peter \u{fffd}", "B-PER O", 7), row("Brussels", "I-LOC", 10)];
+    let source = DataSource::new(file.path());
+    assert_eq!(rows(&source), expected);
+    let source = DataSource { text: Some("2".into()), label: Some("3".into()), ..source };
+    assert_eq!(rows(&source)[0], row("NNP VBZ", "B-NP B-VP", 3));
+    // For the texts alone, whatever stands in other columns.
+    let source = DataSource::new(file.path());
+    assert_eq!(source.read_texts().unwrap(), ["EU rejects", "Peter \u{fffd}", "Brussels"]);
+}
+
+#[test]
+fn conll_names_the_line_of_what_is_wrong() {
+    let check = |content: &str, expected: &str| {
+        let file = file(".conll", content.as_bytes());
+        let message = refusal(&DataSource::new(file.path()));
+        assert!(message.contains(expected), "{message}");
+    };
+    check("EU B-ORG\nrejects\n", ":2: row: the line has 1 columns, the file's first one has 2");
+    check("EU B-ORG\n\nrejects VBZ O\n", ":3: row: ");
+    check("EU B-ORG\nPeter X-PER\n", ":2: tag: \"X-PER\" is none");
+    check("EU B-ORG\n. .\n", ":2: tag: ");
+    let file = file(".bio", b"EU NNP O\n");
+    let message = refusal(&DataSource { label: Some("ner".into()), ..DataSource::new(file.path()) });
+    assert!(message.contains("no column \"ner\"; the columns are \"1\", \"2\", \"3\""), "{message}");
+    assert!(DataSource::new(file.path()).read_with(&["2".to_owned()]).is_err());
+}
+
+#[test]
 fn broken_utf_8_names_the_line() {
     let file = file(".csv", b"text,label\na,up\n\xff\xfe,up\n");
     let message = refusal(&DataSource::new(file.path()));

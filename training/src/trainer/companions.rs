@@ -63,9 +63,14 @@ mod tests {
     use crate::dataset::Target;
     use crate::trainer::groups::Row;
     use crate::trainer::lessons::Taught;
+    use crate::trainer::reading::Reading;
 
     fn group(rows: usize, share: Option<f64>) -> Group {
-        let row = || Row { tokens: Box::new([1]), targets: vec![Target::Label(0)], taught: Taught::default() };
+        let row = || Row {
+            reading: Reading { tokens: Box::new([1]), places: Box::new([Some(0)]) },
+            targets: vec![Target::Label(0)],
+            taught: Taught::default(),
+        };
         Group { tasks: vec![0], share, rows: (0..rows).map(|_| row()).collect() }
     }
 

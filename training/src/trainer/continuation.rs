@@ -8,7 +8,7 @@ use inference::TextTokenizer;
 
 use super::groups::{Group, Row};
 use super::lessons::Taught;
-use super::tokens_of;
+use super::reading::Reading;
 use crate::continual::Continual;
 use crate::dataset::{Cleaning, LabelNames, Target, TaskData, read_apart};
 use crate::engine::{Classifier, Consolidation, CrossEntropy, Mode, Objective, PackedBatch, Weights};
@@ -63,7 +63,8 @@ pub(super) fn old_rows(
     }
     let row = |row: &crate::dataset::Row| {
         let targets = vec![Target::Label(data[at].labels.index_of(row)?)];
-        Ok(Row { tokens: tokens_of(&row.text, tokenizer, base)?, targets, taught: Taught::default() })
+        let reading = Reading::of(&row.text, TaskKind::SingleLabel, tokenizer, base)?;
+        Ok(Row { reading, targets, taught: Taught::default() })
     };
     let rows = rows.iter().map(row).collect::<Result<_, TrainingError>>()?;
     Ok(Some(Group { tasks: vec![at], share: Some(*replay), rows }))
@@ -91,7 +92,7 @@ pub(super) fn consolidate(
     let parameters = model.parameters();
     let mut consolidation = Consolidation::new(&parameters, *ewc);
     for row in order {
-        let packed = Arc::new(PackedBatch::new([&*row.tokens]));
+        let packed = Arc::new(PackedBatch::read_at([row.reading.sequence()]));
         let pooled = model.encode(&packed, Mode::Training { seed: run.seed, step: 0, dropout: 0.0 })?;
         let logits = model.logits(&pooled, old.tasks[0])?;
         let logits_of_row: Vec<f32> = logits.flatten_all()?.to_vec1()?;

@@ -6,10 +6,11 @@ use std::path::Path;
 use inference::TextTokenizer;
 
 use super::lessons::{Lessons, Taught};
+use super::reading::Reading;
 use super::scale::Scale;
-use super::tokens_of;
 use crate::dataset::{Target, TaskData, key};
 use crate::error::TrainingError;
+use crate::run::TaskKind;
 
 /// Rows that the same tasks label.
 #[derive(Debug)]
@@ -24,7 +25,8 @@ pub(super) struct Group {
 /// A tokenised text with one target for each task of its group.
 #[derive(Debug)]
 pub(super) struct Row {
-    pub(super) tokens: Box<[u32]>,
+    pub(super) reading: Reading,
+    /// Of words, for those that the encoder sees.
     pub(super) targets: Vec<Target>,
     /// What teachers say of it.
     pub(super) taught: Taught,
@@ -51,11 +53,16 @@ pub(super) fn of(
         }
     }
     let mut groups: BTreeMap<Vec<usize>, Vec<Row>> = BTreeMap::new();
+    // Tasks of one run read in one way.
+    let kind = data.first().map_or_else(TaskKind::default, |task| task.kind);
     for (text, targets) in texts {
-        let tokens = tokens_of(text, tokenizer, base)?;
-        let (tasks, targets): (Vec<usize>, _) = targets.into_iter().unzip();
-        let taught = lessons.take(text, &tasks);
-        groups.entry(tasks).or_default().push(Row { tokens, targets, taught });
+        let reading = Reading::of(text, kind, tokenizer, base)?;
+        if reading.is_seen() {
+            let targets = targets.into_iter().map(|(task, target)| (task, target.at(&reading.places)));
+            let (tasks, targets): (Vec<usize>, _) = targets.unzip();
+            let taught = lessons.take(text, &tasks);
+            groups.entry(tasks).or_default().push(Row { reading, targets, taught });
+        }
     }
     Ok(groups.into_iter().map(|(tasks, rows)| Group { tasks, share: None, rows }).collect())
 }

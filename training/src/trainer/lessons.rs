@@ -7,13 +7,14 @@ use candle_core::{Device, Result as TensorResult, Tensor};
 use foundation::progress::{Progress, Unit};
 use inference::TextTokenizer;
 
+use super::Trainer;
 use super::groups::{Group, Row};
-use super::{Trainer, tokens_of};
+use super::reading::Reading;
 use crate::dataset::{Cleaning, Target, TaskData, key, read_unlabelled};
 use crate::distillation::{Answer, Answers, Distillation, Ensemble, Lecture, Said, Speaker, Unlabelled, add};
 use crate::error::TrainingError;
 use crate::random::Random;
-use crate::run::TrainingRun;
+use crate::run::{TaskKind, TrainingRun};
 
 /// What a teacher wants a head to answer for a row.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,7 +106,8 @@ impl Lessons {
     pub(super) fn groups(self, tokenizer: &TextTokenizer, base: &Path) -> Result<Vec<Group>, TrainingError> {
         let all: usize = self.of_texts.values().map(Vec::len).sum();
         let row = |Unnamed { text, targets, taught }: Unnamed| {
-            Ok(Row { tokens: tokens_of(&text, tokenizer, base)?, targets, taught })
+            let reading = Reading::of(&text, TaskKind::SingleLabel, tokenizer, base)?;
+            Ok(Row { reading, targets, taught })
         };
         let group = |(tasks, texts): (Vec<usize>, Vec<Unnamed>)| {
             let share = Some(self.share * texts.len() as f64 / all as f64);

@@ -40,12 +40,12 @@ impl<'a> Pass<'a> {
         let (settings, group) = (trainer.settings(), &trainer.groups[batch.group]);
         let rows: Vec<&Row> = batch.rows.iter().map(|row| &group.rows[*row]).collect();
         let runs = trainer.objectives.first().map_or(1, |objective| objective.runs());
-        let sequences = rows.iter().map(|row| &*row.tokens);
-        let packed = Arc::new(PackedBatch::new(sequences.cycle().take(rows.len() * runs)));
+        let sequences = rows.iter().map(|row| row.reading.sequence());
+        let packed = Arc::new(PackedBatch::read_at(sequences.cycle().take(rows.len() * runs)));
         let mut pass = Self { trainer, tasks: &group.tasks, rows, packed, mixing: None, number, share };
         if settings.mixup > 0.0 {
             let mut random = pass.stream("mixup");
-            pass.mixing = Some(Mixing::draw(settings.mixup, pass.rows.len(), runs, &mut random));
+            pass.mixing = Some(Mixing::draw(settings.mixup, pass.packed.read().len() / runs, runs, &mut random));
         }
         pass
     }

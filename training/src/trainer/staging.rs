@@ -11,6 +11,7 @@ use crate::error::TrainingError;
 use crate::metrics::HeadReport;
 use crate::plots;
 use crate::report::TrainingReport;
+use crate::run::TaskKind;
 
 pub(super) fn write(
     staging: &Path,
@@ -75,15 +76,19 @@ fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, 
     let mut model = config.raw.clone();
     model.remove("torch_dtype");
     model.remove("problem_type");
-    if let [task] = &report.tasks[..] {
-        model.insert("problem_type".to_owned(), json!(task.kind.problem_type()));
+    if let [task] = &report.tasks[..]
+        && let Some(name) = task.kind.problem_type()
+    {
+        model.insert("problem_type".to_owned(), json!(name));
     }
     // What an older file leaves to its reader's defaults is written out.
     model.insert("hidden_act".to_owned(), json!(config.hidden_act));
     model.insert("layer_norm_eps".to_owned(), json!(config.layer_norm_eps));
     model.insert("position_embedding_type".to_owned(), json!(config.position_embedding_type));
     model.insert("_name_or_path".to_owned(), json!(report.name));
-    model.insert("architectures".to_owned(), json!(["BertForSequenceClassification"]));
+    let of_words = report.tasks.iter().any(|task| task.kind == TaskKind::Tokens);
+    let architecture = if of_words { "BertForTokenClassification" } else { "BertForSequenceClassification" };
+    model.insert("architectures".to_owned(), json!([architecture]));
     model.insert("id2label".to_owned(), Value::Object(id2label));
     model.insert("label2id".to_owned(), Value::Object(label2id));
     model.insert("heads".to_owned(), json!(heads));

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use ndarray::Array2;
 use serde_json::{Value, json};
 
 use super::*;
@@ -17,6 +18,7 @@ mod continual;
 mod distillation;
 mod interruption;
 mod kinds;
+mod words;
 
 pub(crate) const WORDS: [&str; 9] = ["up", "down", "rain", "sun", "and", "the", "shares", "today", "again"];
 

@@ -7,10 +7,12 @@ use inference::TextTokenizer;
 use ndarray::Array2;
 
 use super::EVALUATION_ROWS;
+use super::reading::Reading;
 use crate::dataset::TaskData;
 use crate::engine::{Classifier, Mode, PackedBatch};
 use crate::error::TrainingError;
 use crate::report::TrainingReport;
+use crate::run::TaskKind;
 
 /// Texts that an export is checked on.
 const SAMPLE_TEXTS: usize = 64;
@@ -28,26 +30,27 @@ pub struct TrainedModel {
 }
 
 impl TrainedModel {
-    /// The trainer's own logits, one row a text; the columns are the labels of all heads in order.
+    /// The trainer's own logits, one row a text, or one for each of its words that the encoder sees; the columns are the labels
+    /// of all heads in order.
     pub fn logits(&self, texts: &[&str]) -> Result<Array2<f32>, TrainingError> {
-        let heads: Vec<usize> = self.report.tasks.iter().map(|task| task.labels.len()).collect();
-        let mut all = Array2::zeros((texts.len(), heads.iter().sum()));
-        for (block, texts) in texts.chunks(EVALUATION_ROWS).enumerate() {
-            let tokens = texts.iter().map(|text| self.tokenizer.encode(text)).collect::<Result<Vec<_>, _>>()?;
-            let packed = Arc::new(PackedBatch::new(tokens.iter().map(|tokens| tokens.ids())));
-            let pooled = self.classifier.encode(&packed, Mode::Evaluation)?;
-            let mut first = 0;
-            for (head, labels) in heads.iter().enumerate() {
-                let rows = self.classifier.logits(&pooled, head)?.to_vec2::<f32>()?;
-                for (row, logits) in rows.into_iter().enumerate() {
-                    for (label, logit) in logits.into_iter().enumerate() {
-                        all[(block * EVALUATION_ROWS + row, first + label)] = logit;
-                    }
-                }
-                first += labels;
+        let tasks = &self.report.tasks;
+        let kind = tasks.first().map_or_else(TaskKind::default, |task| task.kind);
+        let mut all: Vec<f32> = Vec::new();
+        for texts in texts.chunks(EVALUATION_ROWS) {
+            let reading = |text: &&str| Reading::of(text, kind, &self.tokenizer, &self.staging);
+            let readings = texts.iter().map(reading).collect::<Result<Vec<_>, _>>()?;
+            let packed = Arc::new(PackedBatch::read_at(readings.iter().map(Reading::sequence)));
+            if packed.read().is_empty() {
+                continue;
             }
+            let states = self.classifier.encode(&packed, Mode::Evaluation)?;
+            let heads = (0..tasks.len()).map(|head| self.classifier.logits(&states, head)?.to_vec2::<f32>());
+            let heads = heads.collect::<Result<Vec<_>, _>>()?;
+            (0..packed.read().len()).for_each(|row| all.extend(heads.iter().flat_map(|head| &head[row])));
         }
-        Ok(all)
+        let columns = tasks.iter().map(|task| task.labels.len()).sum::<usize>();
+        let rows = all.len().checked_div(columns).unwrap_or(0);
+        Ok(Array2::from_shape_fn((rows, columns), |(row, column)| all[row * columns + column]))
     }
 }
 

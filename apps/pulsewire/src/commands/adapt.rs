@@ -29,7 +29,7 @@ pub(crate) struct AdaptCommand {
     /// Column or key of the text [default: text]
     #[arg(long, value_name = "COLUMN")]
     text: Option<String>,
-    /// csv, tsv, ndjson, parquet or separated [default: by the file's ending]
+    /// csv, tsv, ndjson, parquet, separated or conll [default: by the file's ending]
     #[arg(long, value_name = "FORMAT", value_parser = serde_name::<Format>)]
     format: Option<Format>,
     /// utf-8 or latin-1

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use inference::{BackendConfig, EncoderModel, Model as _, ModelDirectory, TaskKind};
+use inference::{BackendConfig, EncoderModel, Model as _, ModelDirectory, TaskKind, WordTagger};
 use serde::Serialize;
 use training::CleaningRules;
-use training::evaluation::{Comparison, Evaluation, Measured, Slice, kind_of, measure, predict, predict_against};
+use training::evaluation::{
+    Comparison, Evaluation, Measured, Slice, find_entities, kind_of, measure, predict, predict_against,
+};
 
 use crate::cli::Global;
 use crate::exit::UsageError;
@@ -21,8 +23,10 @@ EXAMPLES:
   pulsewire evaluate --model news --data held_out.csv --text headline --label sentiment
   pulsewire evaluate --model news@challenger --data held_out.csv --text headline --label sentiment --json
   pulsewire evaluate --model ./model-directory --data valid.csv --label label --label-names labels.csv --head topic
+  pulsewire evaluate --model names --data test.txt --format conll
   pulsewire evaluate --model news@challenger --against news --data held_out.csv --slice desk --markdown report.md
 
+A model that labels words is measured by the entities that it finds: one is right if its type and all its words are.
 The head is the first one that knows all the labels, unless --head names it. A second model (--against) is asked for its
 head of the same name, else for the first one that knows all the labels. Heads of several labels a row, or of a number, are
 measured in figures of their own; if a model has heads of several kinds, --head names the one.";
@@ -54,11 +58,11 @@ pub(crate) struct EvaluateCommand {
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct Answer<'a, E> {
     model: &'a str,
     version: &'a str,
     #[serde(flatten)]
-    measured: &'a Measured,
+    measured: &'a E,
 }
 
 impl EvaluateCommand {
@@ -67,6 +71,10 @@ impl EvaluateCommand {
             return Err(UsageError("nothing to measure on: name a file with --data".into()).into());
         }
         let found = self.model.find(global)?;
+        let directory = ModelDirectory::open(&found.directory)?;
+        if directory.labels_words() {
+            return self.find_entities(&found, &directory, global);
+        }
         let other = self.against.clone().map(|against| self.model.of(against).find(global)).transpose()?;
         let backend = self.model.config(global)?.inference;
         let measured = tokio::task::block_in_place(|| self.measure(&found, other.as_ref(), &backend))?;
@@ -82,6 +90,24 @@ impl EvaluateCommand {
             print_line(format!("{found}\n{measured}"))?;
         }
         written
+    }
+
+    /// For a model that labels words.
+    fn find_entities(&self, found: &FoundModel, directory: &ModelDirectory, global: &Global) -> anyhow::Result<()> {
+        if self.against.is_some() || self.markdown.is_some() || !self.slice.is_empty() {
+            let message =
+                format!("{found} labels words: --against, --slice and --markdown are for models that label texts");
+            return Err(UsageError(message).into());
+        }
+        let rows = self.labelled.rows(TaskKind::Tokens, &[], CleaningRules::default())?;
+        let mut model = WordTagger::load(directory, &self.model.config(global)?.inference)?;
+        let report = tokio::task::block_in_place(|| find_entities(&mut model, &rows))?;
+        let FoundModel { name: model, version, .. } = found;
+        if self.json {
+            print_json(&Answer { model, version, measured: &report })
+        } else {
+            print_line(format!("{found}\n{report}"))
+        }
     }
 
     fn measure(

@@ -19,6 +19,7 @@ EXAMPLES:
   pulsewire train --model news --data headlines.csv --text headline --label sentiment
   pulsewire train --model news --data Sentences_50Agree.txt --format separated --encoding latin-1 --head sentiment
   pulsewire train --model news --data tagged.csv --label tags --kind multi-label --label-separator \";\"
+  pulsewire train --model names --data train.conll --test test.conll        tagged words: named entities
   pulsewire train --run finance.toml --seed 2        several heads on one encoder; the file says which
 
 The rows are cleaned and split into 70 % training, 15 % validation, 15 % test. The model is published only if
@@ -44,6 +45,10 @@ A run's file:
   name = \"price\"                                                 a number a row, answered in its own unit
   kind = \"regression\"
   data = [{ path = \"priced.csv\", label = \"price\" }]
+  [[tasks]]
+  name = \"names\"                                 a tag B-TYPE, I-TYPE or O for each word; a run's only task
+  kind = \"tokens\"
+  data = [{ path = \"train.conll\" }]
   [hyperparameters]
   epochs = 4
   [distillation]                                             learn from other models, and from texts without labels
@@ -87,9 +92,10 @@ pub(crate) struct RecipeArguments {
     /// The head's name [default: the label's column]
     #[arg(long, value_name = "NAME")]
     head: Option<String>,
-    /// What a label is: single-label, multi-label (several, with --label-separator between them) or regression (a number)
-    #[arg(long, value_name = "KIND", default_value = "single-label", value_parser = serde_name::<TaskKind>)]
-    kind: TaskKind,
+    /// What a label is: single-label, multi-label (several, with --label-separator between them), regression (a number) or
+    /// tokens (a tag for each word) [default: tokens for CoNLL's files, else single-label]
+    #[arg(long, value_name = "KIND", value_parser = serde_name::<TaskKind>)]
+    kind: Option<TaskKind>,
     /// Labelled file to test on, in place of a share of --data
     #[arg(long, value_name = "FILE")]
     test: Vec<PathBuf>,
@@ -158,7 +164,7 @@ impl RecipeArguments {
         }
         let task = Task {
             name: self.head.clone().or_else(|| self.labelled.label.clone()).unwrap_or_else(|| "label".to_owned()),
-            kind: self.kind,
+            kind: self.kind.unwrap_or_else(|| self.labelled.kind()),
             data: self.labelled.sources(),
             validation: Vec::new(),
             test: self.labelled.of(&self.test),
@@ -191,6 +197,9 @@ fn render(published: &Publication) -> String {
         backends.add_row([backend.backend.clone(), delta, limit]);
     }
     let onwards = match alias {
+        Alias::Champion if report.tasks.iter().any(|task| task.kind == TaskKind::Tokens) => {
+            "it is the champion".to_owned()
+        }
         Alias::Champion => "it is the champion: monitors use it from now on".to_owned(),
         Alias::Challenger => {
             format!("it is the challenger; `pulsewire model promote {model}@{version}` puts it to use")
@@ -242,6 +251,15 @@ mod tests {
         assert_eq!((run.tasks[0].name.as_str(), run.tasks[0].data.len()), ("mood", 2));
         assert_eq!(run.tasks[0].data[1].format, Some(training::Format::Separated));
         assert_eq!(run.tasks[0].data[1].encoding, training::Encoding::Latin1);
+    }
+
+    #[test]
+    fn files_of_tagged_words_make_a_task_of_words() {
+        let kind = |arguments: &[&str]| run_of(&[&["--model", "ner", "--data"], arguments].concat()).tasks[0].kind;
+        assert_eq!(kind(&["a.conll"]), TaskKind::Tokens);
+        assert_eq!(kind(&["a.txt", "--format", "conll"]), TaskKind::Tokens);
+        assert_eq!(kind(&["a.csv"]), TaskKind::SingleLabel);
+        assert_eq!(kind(&["a.csv", "--kind", "tokens"]), TaskKind::Tokens);
     }
 
     #[test]

@@ -3,6 +3,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::*;
+use crate::onnx::TypeValue;
 
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tiny");
 
@@ -59,6 +60,36 @@ fn without_heads_there_is_one() {
     assert_eq!(opened.heads()[0].labels.len(), 7);
 }
 
+/// The tiny model said to label tokens, with an axis of them in its logits.
+fn of_tokens() -> TempDir {
+    let directory = copy();
+    edit_config(&directory, |config| {
+        config.as_object_mut().unwrap().remove("heads");
+        config["architectures"] = serde_json::json!(["BertForTokenClassification"]);
+    });
+    edit_onnx(&directory, |model| {
+        let output = &mut model.graph.as_mut().unwrap().output[0];
+        let Some(TypeValue::TensorType(tensor)) = &mut output.r#type.as_mut().unwrap().value else { panic!() };
+        let axes = &mut tensor.shape.as_mut().unwrap().dim;
+        axes.insert(1, axes[0].clone());
+    });
+    directory
+}
+
+#[test]
+fn a_model_of_transformers_that_labels_tokens_is_known() {
+    let opened = ModelDirectory::open(of_tokens().path()).unwrap();
+    assert!(opened.labels_words() && !ModelDirectory::open(FIXTURE).unwrap().labels_words());
+    assert_eq!((opened.heads().len(), opened.heads()[0].kind), (1, TaskKind::Tokens));
+
+    let directory = of_tokens();
+    edit_config(&directory, |config| config["architectures"] = serde_json::json!(["BertForSequenceClassification"]));
+    check_refused(&directory, &[ONNX, "3 axes where [batch, labels] belongs"]);
+    let directory = copy();
+    edit_config(&directory, |config| config["heads"][0]["kind"] = "tokens".into());
+    check_refused(&directory, &[CONFIG, "must be the only one"]);
+}
+
 #[test]
 fn the_kind_of_one_head_is_that_of_transformers() {
     let kind_of = |problem_type: serde_json::Value| {
@@ -69,8 +100,8 @@ fn the_kind_of_one_head_is_that_of_transformers() {
         });
         ModelDirectory::open(directory.path()).map(|opened| opened.heads()[0].kind).map_err(|error| error.to_string())
     };
-    for kind in TaskKind::ALL {
-        assert_eq!(kind_of(kind.problem_type().into()).unwrap(), kind);
+    for (kind, name) in TaskKind::ALL.into_iter().filter_map(|kind| Some((kind, kind.problem_type()?))) {
+        assert_eq!(kind_of(name.into()).unwrap(), kind);
     }
     assert_eq!(kind_of(serde_json::Value::Null).unwrap(), TaskKind::SingleLabel);
     let message = kind_of("ranking".into()).unwrap_err();
@@ -165,7 +196,7 @@ fn a_foreign_onnx_file_is_refused() {
         edit_onnx(&directory, |model| edit(model.graph.as_mut().unwrap()));
         check_refused(&directory, parts);
     };
-    use crate::onnx::{DimensionValue, GraphProto, TypeValue};
+    use crate::onnx::{DimensionValue, GraphProto};
     fn tensor(value: &mut ValueInfoProto) -> &mut crate::onnx::TensorTypeProto {
         match value.r#type.as_mut().unwrap().value.as_mut().unwrap() {
             TypeValue::TensorType(tensor) => tensor,

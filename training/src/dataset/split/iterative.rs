@@ -1,4 +1,4 @@
-//! The stratified split of rows that have any number of labels (Sechidis, Tsoumakas and Vlahavas, "On the Stratification of
+//! The stratified split of rows that have any number of labels, or words with a label each (Sechidis, Tsoumakas and Vlahavas, "On the Stratification of
 //! Multi-Label Data", 2011).
 
 use std::collections::HashMap;

@@ -183,7 +183,7 @@ fn every_token_keeps_its_state_behind_a_prompt() {
     let mut encoder = Encoder::new(&config, &weights(&config)).unwrap();
     encoder.adapt(&AdapterKind::Prompt(Prompt { length: 2 }), 1);
     let rows = |tokens: Tokens| encoder.states(&batch(), tokens, Mode::Evaluation).unwrap().to_vec2::<f32>().unwrap();
-    let (all, firsts) = (rows(Tokens::All), rows(Tokens::Firsts));
+    let (all, firsts) = (rows(Tokens::All), rows(Tokens::Read));
     assert_eq!(all.len(), batch().tokens().len());
     for (span, first) in batch().spans().zip(firsts) {
         assert!(all[span.start].iter().zip(&first).all(|(one, other)| (one - other).abs() < 1e-5));

@@ -13,7 +13,7 @@ use crate::run::TaskKind;
 pub(super) fn divergence(kind: TaskKind, first: &Tensor, second: &Tensor) -> Result<Tensor> {
     let parameters = |logits: &Tensor| -> Result<(Tensor, Tensor)> {
         match kind {
-            TaskKind::SingleLabel => {
+            TaskKind::SingleLabel | TaskKind::Tokens => {
                 let log_probabilities = log_softmax(logits)?;
                 Ok((log_probabilities.exp()?, log_probabilities))
             }

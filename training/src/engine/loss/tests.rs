@@ -85,7 +85,7 @@ fn a_run_names_its_loss() {
     let (focal, balanced) = (LossKind::Focal(Focal::default()), LossKind::ClassBalanced(ClassBalanced::default()));
     assert!(faulty(LossKind::Focal(Focal { gamma: -1.0 }), TaskKind::SingleLabel));
     assert!(faulty(LossKind::ClassBalanced(ClassBalanced { beta: 1.0 }), TaskKind::SingleLabel));
-    assert_eq!(TaskKind::ALL.map(|kind| faulty(LossKind::default(), kind)), [false, false, false]);
-    assert_eq!(TaskKind::ALL.map(|kind| faulty(focal, kind)), [false, false, true]);
-    assert_eq!(TaskKind::ALL.map(|kind| faulty(balanced, kind)), [false, true, true]);
+    assert_eq!(TaskKind::ALL.map(|kind| faulty(LossKind::default(), kind)), [false; 4]);
+    assert_eq!(TaskKind::ALL.map(|kind| faulty(focal, kind)), [false, false, true, false]);
+    assert_eq!(TaskKind::ALL.map(|kind| faulty(balanced, kind)), [false, true, true, false]);
 }

@@ -2,7 +2,8 @@ use super::*;
 
 fn row(lesson: Option<Lesson>) -> Row {
     let taught = Taught { lessons: vec![lesson], states: Vec::new() };
-    Row { tokens: Box::new([1]), targets: vec![Target::Label(0)], taught }
+    let reading = Reading { tokens: Box::new([1]), places: Box::new([Some(0)]) };
+    Row { reading, targets: vec![Target::Label(0)], taught }
 }
 
 #[test]

@@ -4,14 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use inference::ModelDirectory;
 use inference::backend::{BackendChoice, BackendConfig};
-use inference::{EncoderModel, ModelDirectory};
 use registry::MANIFEST;
 use tempfile::TempDir;
 use training::Row;
 use training::export::{
     AccuracyCost, CARD_VERSION, Calibration, ExportCard, Form, Identity, ParityReport, Precision, RangeMethod,
-    check_agreement, check_parity, compress, export,
+    check_agreement, check_parity, compress, export, logits_in,
 };
 
 use super::texts::Texts;
@@ -124,7 +124,7 @@ fn compare_backends(staging: &Path, texts: &Texts) -> anyhow::Result<ParityRepor
     let sample = &checked[..checked.len().min(PARITY_TEXTS)];
     let directory = ModelDirectory::open(staging)?;
     let config = BackendConfig { backend: BackendChoice::Tract, ..BackendConfig::default() };
-    let reference = EncoderModel::load(&directory, "exported", &config)?.logits(sample)?;
+    let (_, reference) = logits_in(&directory, &config, sample)?;
     Ok(check_parity(staging, &|_| reference.clone(), sample)?)
 }
 

@@ -1,0 +1,54 @@
+//! A text as the encoder's input, and the places in it where heads read.
+
+use std::path::Path;
+
+use inference::TextTokenizer;
+
+use crate::dataset::tagged;
+use crate::error::TrainingError;
+use crate::run::TaskKind;
+
+/// A tokenised text.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) tokens: Box<[u32]>,
+    /// Where the answers are read: at the first token for the text; for its words at the first token of each, and nowhere for a
+    /// word that the encoder does not see.
+    pub(super) places: Box<[Option<usize>]>,
+}
+
+impl Reading {
+    pub(super) fn of(
+        text: &str,
+        kind: TaskKind,
+        tokenizer: &TextTokenizer,
+        base: &Path,
+    ) -> Result<Self, TrainingError> {
+        let (tokens, places): (Box<[u32]>, Box<[Option<usize>]>) = match kind {
+            TaskKind::SingleLabel | TaskKind::MultiLabel | TaskKind::Regression => {
+                (tokenizer.encode(text)?.ids().into(), [Some(0)].into())
+            }
+            TaskKind::Tokens => {
+                let words = tokenizer.encode_words(&tagged::words(text))?;
+                (words.tokens().ids().into(), words.firsts().into())
+            }
+        };
+        if tokens.is_empty() {
+            return Err(TrainingError::BaseEncoder {
+                path: base.join("tokenizer.json"),
+                message: format!("makes no token of {text:?}; it must add the special tokens"),
+            });
+        }
+        Ok(Self { tokens, places })
+    }
+
+    /// What a batch is packed of.
+    pub(super) fn sequence(&self) -> (&[u32], &[Option<usize>]) {
+        (&self.tokens, &self.places)
+    }
+
+    /// Whether there is anything to read.
+    pub(super) fn is_seen(&self) -> bool {
+        self.places.iter().any(Option::is_some)
+    }
+}
