@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn flags_name_the_kind_of_one_task() {
-        let run = run_of(&["--data", "a.csv", "--kind", "multi-label", "--label-separator", ";"]);
+        let run = run_of(&["--model", "news", "--data", "a.csv", "--kind", "multi-label", "--label-separator", ";"]);
         assert_eq!((run.tasks[0].kind, run.tasks[0].data[0].label_separator), (TaskKind::MultiLabel, Some(';')));
     }
 
