@@ -119,8 +119,8 @@ impl Bench<'_> {
         let name = format!("{}, trial {}", self.run.name, trial.number);
         let run = TrainingRun { name, hyperparameters: hyperparameters.clone(), ..self.run.clone() };
         let checkpoints = Checkpoints { path: ledger.checkpoint(hyperparameters), pace: self.pace };
-        let macro_f1 = match train_and_validate(&run, self.base, self.data, &checkpoints) {
-            Ok(macro_f1) => macro_f1,
+        let scores = match train_and_validate(&run, self.base, self.data, &checkpoints) {
+            Ok(scores) => scores,
             Err(TrainingError::Diverged { step, .. }) => {
                 tracing::warn!("{}: the loss is no number at step {step}; the trial has failed", run.name);
                 Vec::new()
@@ -128,7 +128,7 @@ impl Bench<'_> {
             Err(error) => return Err(error),
         };
         let seconds = started.elapsed().as_secs_f64();
-        Ok(Line::new(ledger.search(), hyperparameters.clone(), macro_f1, seconds))
+        Ok(Line::new(ledger.search(), hyperparameters.clone(), scores, seconds))
     }
 }
 

@@ -13,7 +13,7 @@ const ACROSS: usize = 3;
 /// Values that are so many times apart are set out by their logarithms.
 const FAR_APART: f64 = 8.0;
 
-/// The mean validation macro F1 of each trial against each of its settings. The trials of the longest rung are filled, those that
+/// The mean validation score of each trial against each of its settings. The trials of the longest rung are filled, those that
 /// were given up hollow and pale, the best one is in the second colour; trials that failed are left out.
 pub fn trials(title: &str, report: &SearchReport) -> Result<String, PlotError> {
     let names: Vec<&str> =
@@ -26,7 +26,7 @@ pub fn trials(title: &str, report: &SearchReport) -> Result<String, PlotError> {
     let mut svg = String::new();
     draw(SVGBackend::with_string(&mut svg, size).into_drawing_area(), |area| {
         area.draw(&Text::new(title.to_owned(), (12, 10), (FONT, 18)))?;
-        let legend = "mean validation macro F1; hollow: given up early; second colour: the best";
+        let legend = "mean validation score; hollow: given up early; second colour: the best";
         area.draw(&Text::new(legend, (12, 34), SMALL.into_font().color(&GREY)))?;
         let (_, below) = area.split_vertically(HEAD);
         for (panel, name) in below.split_evenly((rows, columns)).iter().zip(&names) {
@@ -159,7 +159,7 @@ mod tests {
             number,
             settings: settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             rung: Some(rung),
-            validation_macro_f1: score.into_iter().collect(),
+            validation_scores: score.into_iter().collect(),
             score,
             seconds: 1.0,
         }

@@ -21,14 +21,14 @@ pub(super) struct Line {
     search: String,
     /// All settings, not only those that were drawn.
     hyperparameters: Hyperparameters,
-    /// Each task's macro F1 on its validation side; none where the loss was no number.
-    pub(super) validation_macro_f1: Vec<f64>,
+    /// Each task's score on its validation side; none where the loss was no number.
+    pub(super) validation_scores: Vec<f64>,
     pub(super) seconds: f64,
 }
 
 impl Line {
-    pub(super) fn new(search: &str, hyperparameters: Hyperparameters, macro_f1: Vec<f64>, seconds: f64) -> Self {
-        Self { search: search.to_owned(), hyperparameters, validation_macro_f1: macro_f1, seconds }
+    pub(super) fn new(search: &str, hyperparameters: Hyperparameters, scores: Vec<f64>, seconds: f64) -> Self {
+        Self { search: search.to_owned(), hyperparameters, validation_scores: scores, seconds }
     }
 }
 

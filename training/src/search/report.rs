@@ -41,8 +41,8 @@ pub struct Trial {
     pub settings: Settings,
     /// The highest rung that it ran on, from 0.
     pub rung: Option<usize>,
-    /// Each task's macro F1 on its validation side, on that rung.
-    pub validation_macro_f1: Vec<f64>,
+    /// Each task's score on its validation side, on that rung.
+    pub validation_scores: Vec<f64>,
     /// Their mean; none for a trial that failed.
     pub score: Option<f64>,
     /// The time of training, all rungs together.
@@ -51,7 +51,7 @@ pub struct Trial {
 
 impl Trial {
     pub(super) fn new((index, settings): (usize, Settings)) -> Self {
-        Self { number: index + 1, settings, rung: None, validation_macro_f1: Vec::new(), score: None, seconds: 0.0 }
+        Self { number: index + 1, settings, rung: None, validation_scores: Vec::new(), score: None, seconds: 0.0 }
     }
 
     /// All settings of this trial in a run.
@@ -66,10 +66,10 @@ impl Trial {
     }
 
     pub(super) fn record(&mut self, rung: usize, line: Line) {
-        let Line { validation_macro_f1, seconds, .. } = line;
-        let tasks = validation_macro_f1.len();
-        self.score = (tasks > 0).then(|| validation_macro_f1.iter().sum::<f64>() / tasks as f64);
-        self.validation_macro_f1 = validation_macro_f1;
+        let Line { validation_scores, seconds, .. } = line;
+        let tasks = validation_scores.len();
+        self.score = (tasks > 0).then(|| validation_scores.iter().sum::<f64>() / tasks as f64);
+        self.validation_scores = validation_scores;
         self.rung = Some(rung);
         self.seconds += seconds;
     }
@@ -105,7 +105,7 @@ impl SearchReport {
 impl fmt::Display for SearchReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let drawn: Vec<&String> = self.trials.first().map_or_else(Vec::new, |trial| trial.settings.keys().collect());
-        let figures = ["macro F1", "epochs", "seconds"].map(str::to_owned);
+        let figures = ["score", "epochs", "seconds"].map(str::to_owned);
         let mut table = Table::new("trial", figures.into_iter().chain(drawn.iter().map(|name| (*name).clone())));
         for trial in &self.trials {
             let score = trial.score.map_or_else(|| "failed".to_owned(), |score| format!("{score:.4}"));
@@ -113,7 +113,10 @@ impl fmt::Display for SearchReport {
             let run = [score, trial.epochs(rung).to_string(), format!("{:.0}", trial.seconds)];
             table.row(trial.number.to_string(), run.into_iter().chain(trial.settings.values().map(written)));
         }
-        table.note(format!("macro F1 on the validation side; {} trials in {:.0} s", self.trials.len(), self.seconds));
+        let figures =
+            "score: the mean over tasks of the validation sides' macro F1, mean average precision, entity F1 or R²";
+        table.note(figures);
+        table.note(format!("{} trials in {:.0} s", self.trials.len(), self.seconds));
         f.write_str(&table.text())
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn train_and_score(
     (0..data.len()).map(|task| trainer.probabilities(task)).collect()
 }
 
-/// Trains, going on from the checkpoint if there is one, and answers with each task's macro F1 on its validation side. No model
+/// Trains, going on from the checkpoint if there is one, and answers with each task's score on its validation side. No model
 /// is written.
 pub(crate) fn train_and_validate(
     run: &TrainingRun,

@@ -24,9 +24,9 @@ A plan's file:
   batch_size = [16, 32]
   r_drop = { from = 0.0, to = 2.0 }
 
-Trials are compared by the mean macro F1 of the validation sides; the test sides stay out of it. --out holds trials.ndjson,
-trials.svg and best.toml, the run with the best settings. A search that was interrupted goes on where it was, and one that is given
-again with more trials trains those alone.";
+Trials are compared by the mean score of the validation sides (macro F1 of labels); the test sides stay out of it. --out holds
+trials.ndjson, trials.svg and best.toml, the run with the best settings. A search that was interrupted goes on where it was, and one
+that is given again with more trials trains those alone.";
 
 /// Arguments of `search`.
 #[derive(Debug, Args)]
@@ -69,7 +69,7 @@ impl SearchCommand {
         run.resolve_paths(&std::env::current_dir().context("the working directory is gone")?);
         let text = toml::to_string(&run).context("cannot write the best run")?;
         let score = best.score.unwrap_or_default();
-        self.write("best.toml", &format!("# Trial {}: mean validation macro F1 {score:.4}.\n{text}", best.number))
+        self.write("best.toml", &format!("# Trial {}: mean validation score {score:.4}.\n{text}", best.number))
             .map(Some)
     }
 
