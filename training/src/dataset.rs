@@ -26,6 +26,8 @@ pub use labels::{LabelNames, LabelSet};
 pub use rules::{CleaningRules, Treatment, UnicodeForm};
 pub use target::Target;
 
+use inference::pair;
+
 use crate::error::TrainingError;
 use crate::run::{Task, TaskKind};
 use preparation::Prepared;
@@ -37,7 +39,7 @@ pub const MINIMUM_ROWS: usize = 7;
 /// A text and what its head should answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Example {
-    /// The cleaned text.
+    /// The cleaned text, or [`pair`] of texts.
     pub text: String,
     /// In it labels are indices into [`TaskData::labels`].
     pub target: Target,
@@ -114,6 +116,11 @@ impl TaskData {
         }
         foundation::digest::sha256(content.as_bytes())
     }
+}
+
+/// Whether the rows are pairs of texts; those of one run all are, or none is.
+pub(crate) fn are_pairs(tasks: &[TaskData]) -> bool {
+    tasks.iter().flat_map(|task| &task.train).next().is_some_and(|example| pair::split(&example.text).is_some())
 }
 
 /// SHA-256 over the rows of all tasks, side by side.

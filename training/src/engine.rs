@@ -44,7 +44,7 @@ pub use loss::{
 };
 pub use masked::{Guess, MaskedLanguageModel};
 pub use optimizer::{Optimizer, OptimizerKind, OptimizerState};
-pub use packing::PackedBatch;
+pub use packing::{PackedBatch, Sequence};
 pub use parameter::Parameter;
 pub use schedule::{Schedule, ScheduleKind};
 

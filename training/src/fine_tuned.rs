@@ -7,6 +7,7 @@ use inference::{Head, TextTokenizer};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::dataset::{self, TaskData};
 use crate::directory::read_json;
 use crate::engine::{Classifier, EncoderConfig, Weights};
 use crate::error::TrainingError;
@@ -63,7 +64,23 @@ impl FineTuned {
 
     pub(crate) fn tokenizer(&self) -> Result<TextTokenizer, TrainingError> {
         let longest = Some(self.config.max_position_embeddings);
-        Ok(TextTokenizer::open(&self.path.join("tokenizer.json"), longest)?)
+        Ok(TextTokenizer::open(&self.path.join("tokenizer.json"), longest)?.of_pairs(self.takes_pairs()))
+    }
+
+    /// Refuses rows that are pairs where the model reads texts, and texts where it reads pairs.
+    pub(crate) fn check_reading(&self, data: &[TaskData]) -> Result<(), TrainingError> {
+        let message = match (self.takes_pairs(), dataset::are_pairs(data)) {
+            (true, false) => "reads pairs of texts; name the column of the rows' second text as `text_pair`",
+            (false, true) => {
+                "reads texts, and the rows are pairs of them; leave out `text_pair`, or take another model"
+            }
+            _ => return Ok(()),
+        };
+        Err(TrainingError::FineTuned { path: self.path.clone(), message: message.to_owned() })
+    }
+
+    fn takes_pairs(&self) -> bool {
+        self.config.raw.get("text_pair").and_then(Value::as_bool).unwrap_or(false)
     }
 
     /// What `report.json` says of the rows that it was trained on; none without that file.

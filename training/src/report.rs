@@ -33,6 +33,9 @@ pub struct TrainingReport {
     /// What was done to the texts of all tasks, and must be done to texts that the model is asked about.
     #[serde(default)]
     pub text_cleaning: CleaningRules,
+    /// Whether the model reads pairs of texts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub text_pair: bool,
     /// Each task's data and quality.
     pub tasks: Vec<TaskReport>,
     /// Each epoch that ran.

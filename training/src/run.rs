@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::continual::Continual;
 use crate::distillation::Distillation;
 use crate::error::TrainingError;
+use crate::source::DataSource;
 
 pub use hyperparameters::Hyperparameters;
 pub use inference::TaskKind;
@@ -61,6 +62,15 @@ pub use task::Task;
 /// kind = "tokens"
 /// data = [{ path = "train.txt", format = "conll" }]
 /// test = [{ path = "test.txt", format = "conll" }]
+/// ```
+///
+/// Pairs of texts, which the encoder reads as `[CLS] text [SEP] text_pair [SEP]`:
+///
+/// ```toml
+/// [[tasks]]
+/// name = "similarity"
+/// kind = "regression"
+/// data = [{ path = "pairs.csv", text = "first", text_pair = "second", label = "score" }]
 /// ```
 ///
 /// A run that goes on from a model in use names it as `base` and has a section `[continual]`.
@@ -130,6 +140,19 @@ impl TrainingRun {
         self.tasks.iter().any(|task| task.kind == TaskKind::Tokens)
     }
 
+    /// Whether rows are pairs of texts.
+    fn reads_pairs(&self) -> bool {
+        self.tasks.iter().flat_map(|task| &task.data).any(|source| source.text_pair.is_some())
+    }
+
+    /// Every file that texts are read from.
+    fn sources(&self) -> impl Iterator<Item = &DataSource> {
+        let unlabelled = self.distillation.iter().filter_map(|distillation| distillation.unlabelled.as_ref());
+        let unlabelled = unlabelled.flat_map(|unlabelled| &unlabelled.data);
+        let old = self.continual.iter().flat_map(|continual| &continual.old);
+        self.tasks.iter().flat_map(Task::sources).chain(unlabelled).chain(old)
+    }
+
     /// Checks every value before a file is opened.
     pub fn validate(&self) -> Result<(), TrainingError> {
         let invalid = |key: String, message: &str| Err(ConfigurationError::invalid(key, message).into());
@@ -157,6 +180,10 @@ impl TrainingRun {
             if let Some((key, message)) = task.fault() {
                 return invalid(format!("tasks[{index}].{key}"), message);
             }
+        }
+        if self.sources().any(|source| source.text_pair.is_some() != self.reads_pairs()) {
+            let message = "must be set for all files of a run or for none: what is served is one pair for all heads";
+            return invalid("text_pair".to_owned(), message);
         }
         if let Some((key, message)) = self.distillation.as_ref().and_then(Distillation::fault) {
             return invalid(format!("distillation.{key}"), message);
@@ -243,6 +270,10 @@ mod tests {
         check("kind = \"tokens\"\ncleaning = { html = true }\n", "tasks[0].cleaning");
         check("kind = \"tokens\"\n[[tasks]]\nname = \"b\"\ndata = [{ path = \"b.csv\" }]\n", "tasks[0].kind");
         check("test = [{ path = \"b.conll\" }]\n", "must be \"tokens\"");
+        check("test = [{ path = \"b.csv\", text_pair = \"b\" }]\n", "text_pair: must be set for all files");
+        let pairs = RUN.replace("\"a.csv\"", "\"a.csv\", text_pair = \"b\"");
+        let message = load(&format!("{pairs}kind = \"tokens\"\n")).unwrap_err().to_string();
+        assert!(load(&pairs).is_ok() && message.contains("has a text_pair"), "{message}");
         check("[distillation]\nweight = 0.5\n", "distillation.teachers");
         check("[distillation]\nteachers = [\"a\"]\nweight = 0.0\n", "distillation.weight");
         check("[distillation]\nteachers = [\"a\"]\ntemperature = 0.0\n", "distillation.temperature");

@@ -7,13 +7,14 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use foundation::configuration::ConfigurationError;
+use inference::pair;
 use serde_json::{Map, Value};
 
 use crate::dataset::Row;
 use crate::error::TrainingError;
 use crate::source::{DataSource, Format};
 
-/// A file to be written, and what its columns are called: text, label, further ones.
+/// A file to be written, and what its columns are called: text, the second text of pairs, label, further ones.
 #[derive(Debug, Clone)]
 pub struct DataSink {
     path: PathBuf,
@@ -77,8 +78,10 @@ impl DataSink {
     }
 }
 
+/// Of a pair of texts, both.
 fn values(row: &Row) -> impl Iterator<Item = &str> {
-    [&row.text, &row.label].into_iter().chain(&row.extra).map(String::as_str)
+    let (first, second) = pair::split(&row.text).map_or((&*row.text, None), |(first, second)| (first, Some(second)));
+    std::iter::once(first).chain(second).chain(std::iter::once(&*row.label)).chain(row.extra.iter().map(String::as_str))
 }
 
 #[cfg(test)]

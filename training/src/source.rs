@@ -37,6 +37,9 @@ pub struct DataSource {
     /// always is.
     #[serde(default)]
     pub text: Option<String>,
+    /// The second text's column, JSON key or JSON Pointer, where a row is a pair of texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_pair: Option<String>,
     /// The label's column, JSON key or JSON Pointer. Default `label`; the second column of a file without header; the last one of
     /// a `conll` file.
     #[serde(default)]
@@ -113,6 +116,7 @@ impl DataSource {
             format: None,
             encoding: Encoding::default(),
             text: None,
+            text_pair: None,
             label: None,
             header: true,
             separator: None,

@@ -95,6 +95,7 @@ fn train_keeping(
         hyperparameters: run.hyperparameters.clone(),
         parameters: trainer.model.counts(),
         text_cleaning: run.tasks.first().map_or_else(Default::default, |task| task.cleaning.of_texts()),
+        text_pair: dataset::are_pairs(&data),
         data_digest,
         tasks,
         samples_per_second: history.rows as f64 / history.step_seconds.max(1e-9),
@@ -147,7 +148,9 @@ impl<'a> Trainer<'a> {
         let config = EncoderConfig::load(base)?;
         run.hyperparameters.freeze.check(config.num_hidden_layers)?;
         let longest = run.hyperparameters.max_tokens.min(config.max_position_embeddings);
-        let tokenizer = TextTokenizer::open(&base.join("tokenizer.json"), Some(longest))?;
+        let pairs = dataset::are_pairs(data);
+        let tokenizer = TextTokenizer::open(&base.join("tokenizer.json"), Some(longest))?.of_pairs(pairs);
+        check_types(&config, base, pairs)?;
         if tokenizer.vocabulary_size() > config.vocab_size {
             return Err(TrainingError::BaseEncoder {
                 path: base.to_owned(),
@@ -255,6 +258,15 @@ impl<'a> Trainer<'a> {
             test: self.measure(task, &self.samples[task].test)?,
         })
     }
+}
+
+/// Pairs have tokens of two types.
+fn check_types(config: &EncoderConfig, base: &Path, pairs: bool) -> Result<(), TrainingError> {
+    if pairs && config.type_vocab_size < 2 {
+        let message = "type_vocab_size is below 2: the encoder cannot tell the texts of a pair apart; take another one";
+        return Err(TrainingError::BaseEncoder { path: base.join("config.json"), message: message.to_owned() });
+    }
+    Ok(())
 }
 
 fn tokenise(

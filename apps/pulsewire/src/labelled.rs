@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use inference::ModelDirectory;
 use training::{
     CleaningRules, DataSource, Encoding, Format, LabelNames, LabelReading, Row, TaskKind, TrainingError, read_rows,
 };
 
+use crate::exit::UsageError;
 use crate::settings::serde_name;
 
 /// Labelled files, all of one kind.
@@ -19,6 +21,9 @@ pub(crate) struct LabelledArguments {
     /// Column or key of the text [default: text]
     #[arg(long, value_name = "COLUMN")]
     pub(crate) text: Option<String>,
+    /// Column or key of the second text, where rows are pairs of texts
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) text_pair: Option<String>,
     /// Column or key of the label [default: label]
     #[arg(long, value_name = "COLUMN")]
     pub(crate) label: Option<String>,
@@ -69,6 +74,20 @@ impl LabelledArguments {
         if self.sources().iter().any(is_conll) { TaskKind::Tokens } else { TaskKind::default() }
     }
 
+    /// Refuses files of texts for a model of pairs, and files of pairs for a model of texts.
+    pub(crate) fn check_reading(&self, model: &ModelDirectory) -> Result<(), UsageError> {
+        let path = model.path().display();
+        match (model.takes_pairs(), &self.text_pair) {
+            (true, None) => Err(UsageError(format!(
+                "the model in {path} reads pairs of texts: name the column of the second with --text-pair"
+            ))),
+            (false, Some(column)) => {
+                Err(UsageError(format!("the model in {path} reads single texts: leave out --text-pair {column}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The files of `--data`.
     pub(crate) fn sources(&self) -> Vec<DataSource> {
         self.of(&self.data)
@@ -80,6 +99,7 @@ impl LabelledArguments {
             format: self.format,
             encoding: self.encoding,
             text: self.text.clone(),
+            text_pair: self.text_pair.clone(),
             label: self.label.clone(),
             header: !self.no_header,
             separator: self.separator,
@@ -87,5 +107,20 @@ impl LabelledArguments {
             ..DataSource::new(path)
         };
         paths.iter().map(source).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_for_a_model_of_texts_are_refused() {
+        let tiny = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/inference/tests/fixtures/tiny");
+        let model = ModelDirectory::open(tiny).unwrap();
+        let labelled = LabelledArguments { text_pair: Some("answer".to_owned()), ..LabelledArguments::default() };
+        let message = labelled.check_reading(&model).unwrap_err().to_string();
+        assert!(message.contains("leave out --text-pair answer"), "{message}");
+        assert!(LabelledArguments::default().check_reading(&model).is_ok());
     }
 }

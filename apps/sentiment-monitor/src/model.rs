@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use inference::{BackendConfig, BatchingConfig, EncoderModel, Engine, Model as _, ModelDirectory};
+use inference::{BackendConfig, BatchingConfig, EncoderModel, Engine, InferenceError, Model as _, ModelDirectory};
 use registry::Registry;
 use tokio_util::sync::CancellationToken;
 
@@ -115,6 +115,9 @@ impl Found {
             Registry::open(&config.registry).resolve(reference)?;
         }
         let directory = ModelDirectory::open(&self.directory)?;
+        if directory.takes_pairs() {
+            return Err(InferenceError::TakesPairs { directory: self.directory.clone() }.into());
+        }
         if let Some(rules) = directory.text_cleaning() {
             tracing::warn!(
                 "model {} was trained on texts that were cleaned by {rules}; this is not done here: the feed must bring such texts",
@@ -124,5 +127,31 @@ impl Found {
         let model = EncoderModel::load(&directory, Arc::clone(&self.version), backend)?;
         OutputMap::new(&self.name, model.heads())?;
         Ok(model)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_of_pairs_is_refused() {
+        let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/inference/tests/fixtures/tiny");
+        let directory = tempfile::tempdir().unwrap();
+        for file in ["tokenizer.json", "model.onnx", "config.json"] {
+            std::fs::copy(tiny.join(file), directory.path().join(file)).unwrap();
+        }
+        let config = std::fs::read_to_string(tiny.join("config.json")).unwrap();
+        std::fs::write(directory.path().join("config.json"), config.replacen('{', "{\"text_pair\": true,", 1)).unwrap();
+        let model = ModelConfig { name: directory.path().display().to_string(), ..ModelConfig::default() };
+        let source = ModelSource { model, backend: BackendConfig::default(), batching: BatchingConfig::default() };
+        let message = source.serve().err().map(|error| told(&error)).unwrap_or_default();
+        assert!(message.contains("reads pairs of texts"), "{message}");
+    }
+
+    /// The error with its causes.
+    fn told(error: &dyn std::error::Error) -> String {
+        let cause = error.source().map(told).unwrap_or_default();
+        format!("{error}: {cause}")
     }
 }

@@ -118,7 +118,7 @@ pub struct TokenBatch {
     pub input_ids: Array2<i64>,
     /// 1 for a token, 0 for padding.
     pub attention_mask: Array2<i64>,
-    /// Which of two sentences a token belongs to: always the first, 0.
+    /// Which text of a pair a token belongs to: 0 for the first, and for a text that is no pair; 1 for the second.
     pub token_type_ids: Array2<i64>,
 }
 
@@ -128,14 +128,16 @@ impl TokenBatch {
         let width = texts.iter().map(|tokens| tokens.len()).max().unwrap_or(0).max(1);
         let mut input_ids = Array2::zeros((texts.len(), width));
         let mut attention_mask = Array2::zeros((texts.len(), width));
+        let mut token_type_ids = Array2::zeros((texts.len(), width));
         for (row, tokens) in texts.iter().enumerate() {
             attention_mask[(row, 0)] = 1;
             for (column, id) in tokens.ids().iter().enumerate() {
                 input_ids[(row, column)] = i64::from(*id);
                 attention_mask[(row, column)] = 1;
+                token_type_ids[(row, column)] = i64::from(column >= tokens.first());
             }
         }
-        Self { token_type_ids: Array2::zeros((texts.len(), width)), input_ids, attention_mask }
+        Self { input_ids, attention_mask, token_type_ids }
     }
 
     /// The number of texts.
@@ -208,6 +210,9 @@ mod tests {
         assert_eq!(batch.input_ids, ndarray::array![[7, 8, 9], [5, 0, 0]]);
         assert_eq!(batch.attention_mask, ndarray::array![[1, 1, 1], [1, 0, 0]]);
         assert_eq!(batch.token_type_ids, ndarray::Array2::<i64>::zeros((2, 3)));
+        let pair = Tokens { first: 2, ..Tokens::new([7, 8, 9, 4]) };
+        let batch = TokenBatch::new(&[&pair, &Tokens::new([5])]);
+        assert_eq!(batch.token_type_ids, ndarray::array![[0, 0, 1, 1], [0, 0, 0, 0]]);
         let batch = TokenBatch::new(&[&Tokens::new([])]);
         assert_eq!((batch.input_ids, batch.attention_mask), (ndarray::array![[0]], ndarray::array![[1]]));
     }

@@ -33,6 +33,7 @@ pub struct ModelDirectory {
     tokenizer: Arc<TextTokenizer>,
     inputs: Vec<&'static str>,
     text_cleaning: Option<serde_json::Value>,
+    takes_pairs: bool,
 }
 
 impl ModelDirectory {
@@ -45,7 +46,8 @@ impl ModelDirectory {
 
         let config = Config::read(&config_path)?;
         let heads = config.heads(&config_path)?;
-        let tokenizer = TextTokenizer::open(&tokenizer_path, config.max_position_embeddings)?;
+        let tokenizer =
+            TextTokenizer::open(&tokenizer_path, config.max_position_embeddings)?.of_pairs(config.text_pair);
         if let Some(known) = config.vocab_size.filter(|known| *known < tokenizer.vocabulary_size()) {
             return Err(InferenceError::Config {
                 path: config_path,
@@ -56,7 +58,8 @@ impl ModelDirectory {
             });
         }
         let inputs = check_onnx(&onnx_path, heads::width(&heads), heads::label_words(&heads))?;
-        Ok(Self { path, heads, tokenizer: Arc::new(tokenizer), inputs, text_cleaning: config.text_cleaning })
+        let (tokenizer, text_cleaning, takes_pairs) = (Arc::new(tokenizer), config.text_cleaning, config.text_pair);
+        Ok(Self { path, heads, tokenizer, inputs, text_cleaning, takes_pairs })
     }
 
     /// The directory.
@@ -77,6 +80,11 @@ impl ModelDirectory {
     /// Whether the model labels the words of texts, and so is a [`WordTagger`](crate::WordTagger), rather than texts.
     pub fn labels_words(&self) -> bool {
         heads::label_words(&self.heads)
+    }
+
+    /// Whether the model reads pairs of texts ([`pair`](crate::pair)) rather than texts.
+    pub fn takes_pairs(&self) -> bool {
+        self.takes_pairs
     }
 
     /// The tokenizer.
@@ -115,6 +123,8 @@ struct Config {
     max_position_embeddings: Option<usize>,
     vocab_size: Option<usize>,
     text_cleaning: Option<serde_json::Value>,
+    #[serde(default)]
+    text_pair: bool,
 }
 
 impl Config {

@@ -133,6 +133,17 @@ pub enum InferenceError {
         /// The model directory.
         directory: PathBuf,
     },
+    /// A model of pairs was to score a text that is none.
+    #[error(
+        "the model reads pairs of texts, and there is one text alone: `pulsewire evaluate --text-pair COLUMN` measures it"
+    )]
+    NoPair,
+    /// A model of pairs was to be served.
+    #[error("the model in {} reads pairs of texts, and a feed has single ones: `pulsewire evaluate --text-pair COLUMN` measures it, nothing serves it", directory.display())]
+    TakesPairs {
+        /// The model directory.
+        directory: PathBuf,
+    },
     /// A model that labels texts was to label words.
     #[error("the model in {} labels texts, not their words: train one with `kind = \"tokens\"`", directory.display())]
     LabelsTexts {
@@ -191,11 +202,12 @@ impl Failure for InferenceError {
             | Self::OnnxRuntimeUnusable { .. }
             | Self::LabelsWords { .. }
             | Self::LabelsTexts { .. }
+            | Self::TakesPairs { .. }
             | Self::Setting { .. } => FailureKind::Configuration,
             Self::TokenizerFile { .. } | Self::OnnxUnreadable { .. } | Self::Load { .. } | Self::NotFinite { .. } => {
                 FailureKind::Corrupt
             }
-            Self::Tokenise { .. } => FailureKind::Input,
+            Self::Tokenise { .. } | Self::NoPair => FailureKind::Input,
             Self::Unreadable { .. } => FailureKind::Unavailable,
             Self::Batch(cause) => cause.kind(),
             Self::Run { .. }

@@ -16,6 +16,7 @@ mod engine;
 mod error;
 mod heads;
 pub mod onnx;
+pub mod pair;
 mod scores;
 mod tagger;
 mod tokenizer;

@@ -6,6 +6,7 @@ use std::path::Path;
 use tokenizers::{Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
 
 use crate::error::InferenceError;
+use crate::pair;
 
 /// The longest input of a model whose `config.json` and `tokenizer.json` do not tell it.
 const DEFAULT_MAX_TOKENS: usize = 512;
@@ -21,16 +22,23 @@ const CHARACTERS_PER_TOKEN: [usize; 2] = [10, 100];
 /// A cut looks back this far for a space, so that it does not go through a word.
 const MAX_WORD: usize = 100;
 
-/// One text as a model's input, special tokens included.
+/// One text, or a pair of them, as a model's input, special tokens included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokens {
     pub(crate) ids: Box<[u32]>,
+    pub(crate) first: usize,
 }
 
 impl Tokens {
-    /// Tokens of these vocabulary ids.
+    /// Tokens of these vocabulary ids, all of one text.
     pub fn new(ids: impl Into<Box<[u32]>>) -> Self {
-        Self { ids: ids.into() }
+        let ids = ids.into();
+        Self { first: ids.len(), ids }
+    }
+
+    /// How many of the tokens, from the start, are of the first text: their type is 0, that of the others 1.
+    pub fn first(&self) -> usize {
+        self.first
     }
 
     /// Vocabulary ids.
@@ -72,6 +80,7 @@ impl WordTokens {
 pub struct TextTokenizer {
     inner: Tokenizer,
     max_tokens: usize,
+    pairs: bool,
 }
 
 impl TextTokenizer {
@@ -86,6 +95,11 @@ impl TextTokenizer {
     /// Opens a `tokenizer.json` to count tokens rather than to feed a model: texts are cut only beyond a million tokens.
     pub fn open_for_counting(path: &Path) -> Result<Self, InferenceError> {
         Self::cutting(Self::read(path)?, path, COUNTED_TOKENS)
+    }
+
+    /// The same tokenizer for pairs of texts ([`pair`]), or for texts.
+    pub fn of_pairs(self, pairs: bool) -> Self {
+        Self { pairs, ..self }
     }
 
     fn read(path: &Path) -> Result<Tokenizer, InferenceError> {
@@ -103,7 +117,7 @@ impl TextTokenizer {
             .with_truncation(Some(truncation))
             .map_err(|source| InferenceError::TokenizerFile { path: path.to_owned(), source })?;
         inner.with_padding(None);
-        Ok(Self { inner, max_tokens })
+        Ok(Self { inner, max_tokens, pairs: false })
     }
 
     /// The longest input, special tokens included.
@@ -126,17 +140,32 @@ impl TextTokenizer {
         self.inner.id_to_token(id)
     }
 
-    /// Tokenises one text, cut to the longest input.
+    /// Tokenises one text, cut to the longest input. Of a pair, as `[CLS] first [SEP] second [SEP]` (Devlin and others, "BERT",
+    /// 2019), the longer text is cut until both fit.
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError::NoPair`] if this is a tokenizer of pairs and the text is none.
     pub fn encode(&self, text: &str) -> Result<Tokens, InferenceError> {
+        let (first, second) = match self.pairs {
+            true => pair::split(text).map(|(first, second)| (first, Some(second))).ok_or(InferenceError::NoPair)?,
+            false => (text, None),
+        };
         let mut tokens = Tokens::new([]);
         for characters in CHARACTERS_PER_TOKEN {
-            let head = cut(text, characters * self.max_tokens);
-            let encoding = self
-                .inner
-                .encode_fast(head, true)
-                .map_err(|source| InferenceError::Tokenise { bytes: text.len(), source })?;
+            let head = |text| cut(text, characters * self.max_tokens);
+            let (first_head, second_head) = (head(first), second.map(head));
+            let encoding = match second_head {
+                Some(second_head) => self.inner.encode_fast((first_head, second_head), true),
+                None => self.inner.encode_fast(first_head, true),
+            };
+            let encoding = encoding.map_err(|source| InferenceError::Tokenise { bytes: text.len(), source })?;
             tokens = Tokens::new(encoding.get_ids());
-            if head.len() == text.len() || tokens.len() >= self.max_tokens {
+            if second.is_some() {
+                tokens.first = encoding.get_type_ids().partition_point(|kind| *kind == 0);
+            }
+            let is_whole = first_head.len() == first.len() && second_head.map(str::len) == second.map(str::len);
+            if is_whole || tokens.len() >= self.max_tokens {
                 break;
             }
         }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use foundation::parts::Part;
 use inference::{
     Backend, BackendChoice, BackendConfig, BatchLimits, BatchingConfig, EncoderModel, Engine, InferenceError,
-    Model as _, ModelDirectory, Scores, TextTokenizer, TokenBatch,
+    Model as _, ModelDirectory, Scores, TextTokenizer, TokenBatch, pair,
 };
 use ndarray::Array2;
 use serde::Deserialize;
@@ -119,6 +119,32 @@ fn positions_bound_the_longest_input() {
     // What counts does not cut.
     let counting = TextTokenizer::open_for_counting(path.as_ref()).unwrap();
     assert_eq!(counting.encode(&"the bank ".repeat(1000)).unwrap().len(), 2002);
+}
+
+#[test]
+fn pairs_are_two_texts_between_the_special_tokens_and_the_longer_one_is_cut() {
+    let open = |pairs| {
+        let path = format!("{FIXTURE}/tokenizer.json");
+        TextTokenizer::open(path.as_ref(), Some(9)).unwrap().of_pairs(pairs)
+    };
+    let (texts, pairs) = (open(false), open(true));
+    let inner = |text: &str| {
+        let tokens = texts.encode(text).unwrap();
+        tokens.ids()[1..tokens.len() - 1].to_vec()
+    };
+    let check = |first: &str, second: &str, kept: [usize; 2]| {
+        let tokens = pairs.encode(&pair::join(first, second)).unwrap();
+        let (first, second) = (&inner(first)[..kept[0]], &inner(second)[..kept[1]]);
+        assert_eq!(tokens.ids(), [&[2], first, &[3], second, &[3]].concat());
+        assert_eq!(tokens.first(), first.len() + 2);
+    };
+    check("the bank", "shares fall", [2, 2]);
+    check("the bank the bank the bank", "shares", [5, 1]);
+    check("shares", &"the bank ".repeat(100_000), [1, 5]);
+    check("the bank the bank", "shares fall shares fall", [3, 3]);
+    assert!(matches!(pairs.encode("the bank"), Err(InferenceError::NoPair)));
+    // For a tokenizer of texts the separator is a control character as any other.
+    assert_eq!(texts.encode(&pair::join("the ", "bank")).unwrap(), texts.encode("the bank").unwrap());
 }
 
 #[test]

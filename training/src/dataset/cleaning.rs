@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
+use inference::pair;
 use serde::{Deserialize, Serialize};
 
 use super::card::PersonalKind;
@@ -14,7 +15,7 @@ use crate::source::{DEFAULT_LABEL_SEPARATOR, DataSource, RawRow};
 /// A cleaned row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// The text, with single spaces and no control characters; never empty.
+    /// The text, with single spaces and no control characters, or a [`pair`] of such; never empty.
     pub text: String,
     /// The label, trimmed and renamed. Empty where a row has none of its task's labels; several stand in it as
     /// [`Row::labels`] reads them.
@@ -32,7 +33,7 @@ impl Row {
     }
 }
 
-/// What cleaning met, in rows.
+/// What cleaning met, in rows; each text of a pair counts as one where it is changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cleaning {
@@ -111,7 +112,8 @@ impl fmt::Display for Cleaning {
     }
 }
 
-/// Reads a file and tidies its rows by the rules; duplicates stay in. `extra` are columns to read beside text and label.
+/// Reads a file and tidies its rows by the rules; duplicates stay in. `extra` are columns to read beside text and label. Where
+/// the source has a second text, rows are pairs, and a pair without one of its texts is empty.
 pub fn read_rows<'a>(
     source: &DataSource,
     extra: &[String],
@@ -121,9 +123,11 @@ pub fn read_rows<'a>(
 ) -> Result<Vec<Row>, TrainingError> {
     let (labels, separator) = (labels.into(), source.label_separator.unwrap_or(DEFAULT_LABEL_SEPARATOR));
     let mut rows = Vec::new();
-    for raw in source.read_with(extra)? {
+    let columns: Vec<String> = extra.iter().chain(&source.text_pair).cloned().collect();
+    for mut raw in source.read_with(&columns)? {
         cleaning.read += 1;
-        if let Some(row) = tidy(raw, labels, separator, rules, cleaning)? {
+        let second = source.text_pair.as_ref().and_then(|_| raw.extra.pop());
+        if let Some(row) = tidy(raw, second, labels, separator, rules, cleaning)? {
             rows.push(row);
         }
     }
@@ -143,24 +147,33 @@ pub fn plain(text: &str) -> String {
 
 fn tidy(
     raw: RawRow,
+    second: Option<String>,
     labels: LabelReading<'_>,
     separator: char,
     rules: CleaningRules,
     cleaning: &mut Cleaning,
 ) -> Result<Option<Row>, TrainingError> {
-    let is_noise = |c: char| c.is_control() && !c.is_whitespace();
-    cleaning.control_characters += usize::from(raw.text.contains(is_noise));
-    let text = if rules.changes_texts() { rules.apply(&raw.text, cleaning) } else { raw.text };
-    let text = plain(&text);
-    if text.is_empty() {
+    let first = tidy_text(raw.text, rules, cleaning);
+    let second = second.map(|second| tidy_text(second, rules, cleaning));
+    if first.is_empty() || second.as_ref().is_some_and(String::is_empty) {
         cleaning.empty_texts += 1;
         return Ok(None);
     }
+    let text = match second {
+        Some(second) => pair::join(&first, &second),
+        None => first,
+    };
     let label = raw.label.trim();
     cleaning.trimmed_labels += usize::from(label.len() < raw.label.len());
     let label = labels.read(label, separator, &raw.at)?;
     let extra = raw.extra.iter().map(|value| value.trim().to_owned()).collect();
     Ok(Some(Row { text, label, extra, at: raw.at }))
+}
+
+fn tidy_text(text: String, rules: CleaningRules, cleaning: &mut Cleaning) -> String {
+    let is_noise = |c: char| c.is_control() && !c.is_whitespace();
+    cleaning.control_characters += usize::from(text.contains(is_noise));
+    plain(&if rules.changes_texts() { rules.apply(&text, cleaning) } else { text })
 }
 
 /// The rows in their order, each text once.

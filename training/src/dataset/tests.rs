@@ -223,3 +223,41 @@ fn cleaning_rules_change_texts_before_they_are_compared() {
     assert_eq!((data.cleaning.near_duplicates, data.cleaning.html), (2, 2));
     assert!(data.test[0].text.ends_with("third quarter now"));
 }
+
+#[test]
+fn pairs_are_cleaned_counted_and_split_as_a_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let pairs = |label: &str| -> String { (0..20).map(|row| format!("a  b,{label} {row},{label}\n")).collect() };
+    let content = format!(
+        "text,answer,label\n{}{}a b,,up\na{}b,up 3,up\nA b,UP 4,up\n",
+        pairs("up"),
+        pairs("down"),
+        pair::BETWEEN
+    );
+    let source = DataSource { text_pair: Some("answer".to_owned()), ..write(&directory, "pairs.csv", &content) };
+    let mut task = task(source.clone());
+    task.test = vec![DataSource {
+        text_pair: Some("answer".to_owned()),
+        ..write(&directory, "test.csv", "text,answer,label\na b,up 5,up\nup 6,a b,up\n")
+    }];
+    let data = load_task(&task, 1).unwrap();
+    let found = data.cleaning;
+    assert_eq!((found.read, found.empty_texts, found.duplicates, found.repeats_of_held_out), (45, 1, 2, 1));
+    assert_eq!(found.control_characters, 1);
+    assert_eq!(data.train.len() + data.validation.len(), 39);
+    assert!(data.train.iter().all(|row| pair::split(&row.text).is_some_and(|(first, _)| first == "a b")));
+    assert_eq!(data.test[1].text, pair::join("up 6", "a b"));
+    assert!(are_pairs(&[data]));
+
+    // Two columns again, in a file that is written.
+    let rows = read_rows(&source, &[], None, CleaningRules::default(), &mut Cleaning::default()).unwrap();
+    let path = directory.path().join("clean.csv");
+    crate::DataSink::new(&path, ["text", "answer", "label"].map(str::to_owned).to_vec()).unwrap().write(&rows).unwrap();
+    let written = DataSource { path, ..source };
+    let again = read_rows(&written, &[], None, CleaningRules::default(), &mut Cleaning::default()).unwrap();
+    assert!(again.iter().zip(&rows).all(|(again, row)| (&again.text, &again.label) == (&row.text, &row.label)));
+
+    let missing = DataSource { text_pair: Some("reply".to_owned()), ..written };
+    let message = load_task(&self::task(missing), 1).unwrap_err().to_string();
+    assert!(message.contains("\"reply\"") && message.contains("answer"), "{message}");
+}

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use foundation::progress::Progress;
-use inference::{Head, TextTokenizer};
+use inference::{Head, TextTokenizer, Tokens};
 
 use super::refused;
 use crate::dataset::{LabelSet, TaskData};
@@ -54,6 +54,7 @@ impl Teacher {
     /// Opens a model's directory; weights are read when it is asked.
     pub(super) fn open(path: &Path, data: &[TaskData]) -> Result<Self, TrainingError> {
         let model = FineTuned::open(path)?;
+        model.check_reading(data)?;
         let only = data.len() == 1 && model.heads.len() == 1;
         let lecture = |task: &TaskData| {
             let head = model.heads.iter().position(|head| only || *head.name == *task.name);
@@ -89,7 +90,7 @@ impl Speaker<'_> {
         let mut said: Vec<Said> = Vec::with_capacity(texts.len());
         for block in texts.chunks(BLOCK) {
             let tokens = block.iter().map(|text| self.tokens(text)).collect::<Result<Vec<_>, _>>()?;
-            let packed = Arc::new(PackedBatch::new(tokens.iter().map(|tokens| &**tokens)));
+            let packed = Arc::new(PackedBatch::read_at(&tokens));
             let pooled = classifier.encode(&packed, Mode::Evaluation)?;
             let first = said.len();
             let states = pooled.to_vec2::<f32>()?.into_iter();
@@ -106,11 +107,11 @@ impl Speaker<'_> {
         Ok(said)
     }
 
-    fn tokens(&self, text: &str) -> Result<Box<[u32]>, TrainingError> {
+    fn tokens(&self, text: &str) -> Result<Tokens, TrainingError> {
         let tokens = self.tokenizer.encode(text)?;
         match tokens.is_empty() {
             true => Err(refused(self.path, format!("its tokenizer makes no token of {text:?}"))),
-            false => Ok(tokens.ids().into()),
+            false => Ok(tokens),
         }
     }
 }

@@ -55,15 +55,15 @@ impl CustomOp1 for EmbeddingBlock {
     fn cpu_fwd(&self, offsets: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let Embedding { words, positions, types, norm } = &*self.parameters;
         let width = norm.scale.len();
-        let (tokens, places) = (self.batch.tokens(), self.batch.positions());
+        let (tokens, places, kinds) = (self.batch.tokens(), self.batch.positions(), self.batch.types());
         let mut kept = Normalised { unit: self.pool.take(tokens.len() * width), inverse: self.pool.take(tokens.len()) };
         let (words, positions, types) = (words.value(), positions.value(), types.value());
-        let work = kept.unit.par_chunks_mut(width).zip(tokens.par_iter().zip(&places)).with_min_len(ROWS);
-        work.for_each(|(row, (token, place))| {
+        let read = tokens.par_iter().zip(&places).zip(&kinds);
+        kept.unit.par_chunks_mut(width).zip(read).with_min_len(ROWS).for_each(|(row, ((token, place), kind))| {
             let at = *token as usize * width;
             row.copy_from_slice(&words[at..at + width]);
             add(row, &positions[place * width..(place + 1) * width]);
-            add(row, &types[..width]);
+            add(row, &types[kind * width..(kind + 1) * width]);
         });
         if self.batch.offsets().is_some() {
             let offsets = values(offsets, layout)?;
@@ -86,7 +86,7 @@ impl CustomOp1 for EmbeddingBlock {
         let places = self.batch.positions();
         scatter(&rows, words, self.batch.tokens().iter().map(|token| *token as usize));
         scatter(&rows, positions, places.into_iter());
-        scatter(&rows, types, std::iter::repeat_n(0, self.batch.tokens().len()));
+        scatter(&rows, types, self.batch.types().into_iter());
         if self.batch.offsets().is_none() {
             return Ok(None);
         }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor, Var};
 
-use super::samples::{batch, classifier};
+use super::samples::{batch, classifier, pairs};
 use super::{Classifier, CrossEntropy, Mode, Objective, PackedBatch, Parameter};
 use crate::dataset::Target;
 use crate::random::Random;
@@ -187,4 +187,31 @@ fn offsets_must_fit_the_batch() {
     let offsets = Var::zeros((3, 18), candle_core::DType::F32, &Device::Cpu).unwrap();
     let error = classifier().encode(&Arc::new(batch().moved(offsets)), Mode::Evaluation).unwrap_err();
     assert!(error.to_string().contains("54 offsets for 48 tokens of width 18"), "{error}");
+}
+
+#[test]
+fn the_types_of_pairs_learn_as_finite_differences_say() {
+    let (model, mode) = (classifier(), Mode::Training { seed: 1, step: 2, dropout: 0.1 });
+    let parameters = model.parameters();
+    let types = parameters.iter().find(|parameter| parameter.name().contains("token_type")).unwrap();
+    let loss = || loss_of(&model, &pairs(), mode);
+    loss().backward().unwrap();
+    let gradient = types.gradient().values.clone();
+    for half in 0..2 {
+        let width = gradient.len() / 2;
+        let own = half * width..(half + 1) * width;
+        let norm = gradient[own.clone()].iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+        let at = |distance: f64| {
+            let centre = types.value().clone();
+            for place in own.clone() {
+                types.value_mut()[place] += (distance / norm) as f32 * gradient[place];
+            }
+            let value = f64::from(loss().to_scalar::<f32>().unwrap());
+            types.value_mut().copy_from_slice(&centre);
+            value
+        };
+        let central = |distance: f64| (at(distance) - at(-distance)) / (2.0 * distance);
+        let slope = (4.0 * central(0.01) - central(0.02)) / 3.0;
+        assert!(norm > 1e-3 && (slope - norm).abs() < 1e-3 + 0.01 * norm, "type {half}: {norm}, not {slope}");
+    }
 }

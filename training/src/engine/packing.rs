@@ -4,11 +4,24 @@ use std::ops::Range;
 
 use candle_core::Var;
 
+/// A sequence to be packed.
+#[derive(Debug, Clone, Copy)]
+pub struct Sequence<'a> {
+    /// Its tokens; at least one.
+    pub tokens: &'a [u32],
+    /// The places where heads read it, those that are none left out.
+    pub read: &'a [Option<usize>],
+    /// How many of the tokens are of the first text of a pair; all, where it is none.
+    pub first: usize,
+}
+
 /// Token sequences laid end to end.
 #[derive(Debug, Clone)]
 pub struct PackedBatch {
     tokens: Vec<u32>,
     starts: Vec<usize>,
+    /// How many tokens of each sequence have type 0.
+    firsts: Vec<usize>,
     /// Where heads read.
     read: Vec<u32>,
     /// Places before each sequence's tokens that are no tokens.
@@ -19,19 +32,21 @@ pub struct PackedBatch {
 impl PackedBatch {
     /// Packs sequences that heads read at their first tokens; empty ones are not allowed, since nothing could stand for them.
     pub fn new<'a>(sequences: impl IntoIterator<Item = &'a [u32]>) -> Self {
-        Self::read_at(sequences.into_iter().map(|sequence| (sequence, &[Some(0)][..])))
+        Self::read_at(sequences.into_iter().map(|tokens| (tokens, &[Some(0)][..])))
     }
 
-    /// Packs sequences that heads read at these places of each, those that are none left out.
-    pub fn read_at<'a>(sequences: impl IntoIterator<Item = (&'a [u32], &'a [Option<usize>])>) -> Self {
-        let (mut tokens, mut starts, mut read) = (Vec::new(), vec![0], Vec::new());
-        for (sequence, places) in sequences {
-            debug_assert!(!sequence.is_empty() && places.iter().flatten().all(|place| *place < sequence.len()));
+    /// Packs sequences that heads read at places of their own.
+    pub fn read_at<'a>(sequences: impl IntoIterator<Item = impl Into<Sequence<'a>>>) -> Self {
+        let (mut tokens, mut starts, mut firsts, mut read) = (Vec::new(), vec![0], Vec::new(), Vec::new());
+        for sequence in sequences {
+            let Sequence { tokens: own, read: places, first } = sequence.into();
+            debug_assert!(!own.is_empty() && places.iter().flatten().all(|place| *place < own.len()));
             read.extend(places.iter().flatten().map(|place| (tokens.len() + place) as u32));
-            tokens.extend_from_slice(sequence);
+            tokens.extend_from_slice(own);
             starts.push(tokens.len());
+            firsts.push(first);
         }
-        Self { tokens, starts, read, lead: 0, offsets: None }
+        Self { tokens, starts, firsts, read, lead: 0, offsets: None }
     }
 
     /// The same sequences with `offsets`, `[tokens, hidden]`, added to their tokens' word vectors. A backward pass gives them
@@ -89,6 +104,29 @@ impl PackedBatch {
     pub(super) fn positions(&self) -> Vec<usize> {
         self.spans().flat_map(|span| 0..span.len()).collect()
     }
+
+    /// Each token's type: 1 in the second text of a pair.
+    pub(super) fn types(&self) -> Vec<usize> {
+        let of_row = |(span, first): (Range<usize>, &usize)| {
+            let first = *first;
+            (0..span.len()).map(move |place| usize::from(place >= first))
+        };
+        self.spans().zip(&self.firsts).flat_map(of_row).collect()
+    }
+}
+
+impl<'a> From<(&'a [u32], &'a [Option<usize>])> for Sequence<'a> {
+    /// Of one text.
+    fn from((tokens, read): (&'a [u32], &'a [Option<usize>])) -> Self {
+        Self { tokens, read, first: tokens.len() }
+    }
+}
+
+impl<'a> From<&'a inference::Tokens> for Sequence<'a> {
+    /// Read at the first token.
+    fn from(tokens: &'a inference::Tokens) -> Self {
+        Self { tokens: tokens.ids(), read: &[Some(0)], first: tokens.first() }
+    }
 }
 
 /// Cuts a slice into pieces of these lengths.
@@ -115,6 +153,10 @@ mod tests {
         let sequences = [(&[5u32, 6][..], &[Some(1), None][..]), (&[7], &[]), (&[8, 9, 10], &[Some(0), Some(2)])];
         assert_eq!(PackedBatch::read_at(sequences).read(), [1, 3, 5]);
         assert_eq!(batch.positions(), [0, 1, 0, 0, 1, 2]);
+        assert_eq!(batch.types(), [0; 6]);
+        let pairs = [(&[5u32, 6][..], 1), (&[7, 8, 9], 2)];
+        let pairs = pairs.map(|(tokens, first)| Sequence { tokens, read: &[Some(0)], first });
+        assert_eq!(PackedBatch::read_at(pairs).types(), [0, 1, 0, 0, 1]);
         let behind = batch.behind(2);
         assert_eq!(behind.spans().collect::<Vec<_>>(), [0..4, 4..7, 7..12]);
         assert_eq!((behind.read(), behind.places()), (&[2, 6, 9][..], vec![2, 3, 6, 9, 10, 11]));

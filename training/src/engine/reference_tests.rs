@@ -1,6 +1,6 @@
 //! The encoder against a plain, slow one in f64, written from the definition of BERT.
 
-use super::samples::{batch, classifier, config, weights};
+use super::samples::{batch, classifier, config, pairs, weights};
 use super::{Mode, PackedBatch, Weights};
 use std::sync::Arc;
 
@@ -81,7 +81,8 @@ impl Reference {
         self.norm(&format!("{prefix}.attention.output.LayerNorm"), &sum(rows, &output))
     }
 
-    fn pooled(&self, tokens: &[u32]) -> Vec<f64> {
+    /// Of tokens the first so many of which have type 0.
+    fn pooled(&self, tokens: &[u32], first: usize) -> Vec<f64> {
         let config = config();
         let table = |name: &str, rows: usize| {
             self.tensor(&format!("embeddings.{name}_embeddings.weight"), &[rows, self.hidden])
@@ -91,7 +92,11 @@ impl Reference {
         let types = table("token_type", config.type_vocab_size);
         let row = |place: usize, token: usize| -> Vec<f64> {
             (0..self.hidden)
-                .map(|at| words[token * self.hidden + at] + positions[place * self.hidden + at] + types[at])
+                .map(|at| {
+                    words[token * self.hidden + at]
+                        + positions[place * self.hidden + at]
+                        + types[usize::from(place >= first) * self.hidden + at]
+                })
                 .collect()
         };
         let rows = tokens.iter().enumerate().map(|(place, token)| row(place, *token as usize)).collect();
@@ -130,12 +135,14 @@ fn gelu(x: f64) -> f64 {
 
 #[test]
 fn the_encoder_agrees_with_a_plain_slow_one() {
-    let (reference, batch) = (Reference::new(), batch());
-    let pooled: Vec<Vec<f32>> = classifier().encode(&batch, Mode::Evaluation).unwrap().to_vec2().unwrap();
-    assert_eq!(pooled.len(), batch.rows());
-    for (row, pooled) in pooled.iter().enumerate() {
-        for (got, expected) in pooled.iter().zip(reference.pooled(&batch.tokens()[batch.span(row)])) {
-            assert!((f64::from(*got) - expected).abs() < 2e-5, "row {row}: {got}, not {expected}");
+    let (reference, texts) = (Reference::new(), batch());
+    for (batch, firsts) in [(texts, [usize::MAX; 4]), (pairs(), [2, 1, 20, 3])] {
+        let pooled: Vec<Vec<f32>> = classifier().encode(&batch, Mode::Evaluation).unwrap().to_vec2().unwrap();
+        assert_eq!(pooled.len(), batch.rows());
+        for (row, (pooled, first)) in pooled.iter().zip(firsts).enumerate() {
+            for (got, expected) in pooled.iter().zip(reference.pooled(&batch.tokens()[batch.span(row)], first)) {
+                assert!((f64::from(*got) - expected).abs() < 2e-5, "row {row}: {got}, not {expected}");
+            }
         }
     }
 }

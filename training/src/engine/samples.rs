@@ -1,11 +1,12 @@
 //! A tiny encoder for tests.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
-use super::{Classifier, EncoderConfig, PackedBatch, Weights};
+use super::{Classifier, EncoderConfig, PackedBatch, Sequence, Weights};
 use crate::random::Random;
 
 /// Measures that are no multiples of a vector register.
@@ -68,4 +69,12 @@ pub(crate) fn classifier() -> Classifier {
 pub(crate) fn batch() -> Arc<PackedBatch> {
     let long: Vec<u32> = (0..37).map(|place| (place * 5 + 1) % 13).collect();
     Arc::new(PackedBatch::new([[1u32, 4, 7, 2].as_slice(), &[1, 2], &long, &[1, 12, 12, 3, 2]]))
+}
+
+/// The same sequences as pairs of texts.
+pub(crate) fn pairs() -> Arc<PackedBatch> {
+    let texts = batch();
+    let pair =
+        |(span, first): (Range<usize>, usize)| Sequence { tokens: &texts.tokens()[span], read: &[Some(0)], first };
+    Arc::new(PackedBatch::read_at(texts.spans().zip([2, 1, 20, 3]).map(pair)))
 }

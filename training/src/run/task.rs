@@ -43,7 +43,7 @@ pub struct Task {
 
 impl Task {
     /// All its files.
-    fn sources(&self) -> impl Iterator<Item = &DataSource> {
+    pub(super) fn sources(&self) -> impl Iterator<Item = &DataSource> {
         self.data.iter().chain(&self.validation).chain(&self.test)
     }
 
@@ -68,6 +68,9 @@ impl Task {
         if self.kind != TaskKind::MultiLabel && self.sources().any(|source| source.label_separator.is_some()) {
             let message = "has a label_separator, which only a task of kind = \"multi-label\" splits labels at";
             return Some(("data", message));
+        }
+        if of_words && self.sources().any(|source| source.text_pair.is_some()) {
+            return Some(("data", "has a text_pair, which a task of kind = \"tokens\" does not read"));
         }
         if of_words && self.cleaning.changes_texts() {
             let message = "must not change texts, whose words have tags; clean the file before it is tagged";

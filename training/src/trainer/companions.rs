@@ -67,7 +67,7 @@ mod tests {
 
     fn group(rows: usize, share: Option<f64>) -> Group {
         let row = || Row {
-            reading: Reading { tokens: Box::new([1]), places: Box::new([Some(0)]) },
+            reading: Reading { tokens: inference::Tokens::new([1]), places: Box::new([Some(0)]) },
             targets: vec![Target::Label(0)],
             taught: Taught::default(),
         };

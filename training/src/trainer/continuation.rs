@@ -25,6 +25,7 @@ pub(super) fn carry_heads_over(
     data: &[TaskData],
 ) -> Result<(), TrainingError> {
     let old = FineTuned::open(base)?;
+    old.check_reading(data)?;
     let task_of = |head: usize| data.iter().position(|task| *task.name == *old.heads[head].name);
     if (0..old.heads.len()).all(|head| task_of(head).is_none()) {
         let heads: Vec<&str> = old.heads.iter().map(|head| &*head.name).collect();

@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
-use inference::TextTokenizer;
+use inference::{TextTokenizer, Tokens};
 
 use crate::dataset::tagged;
+use crate::engine::Sequence;
 use crate::error::TrainingError;
 use crate::run::TaskKind;
 
-/// A tokenised text.
+/// A tokenised text, or pair of texts.
 #[derive(Debug)]
 pub(super) struct Reading {
-    pub(super) tokens: Box<[u32]>,
+    pub(super) tokens: Tokens,
     /// Where the answers are read: at the first token for the text; for its words at the first token of each, and nowhere for a
     /// word that the encoder does not see.
     pub(super) places: Box<[Option<usize>]>,
@@ -24,13 +25,13 @@ impl Reading {
         tokenizer: &TextTokenizer,
         base: &Path,
     ) -> Result<Self, TrainingError> {
-        let (tokens, places): (Box<[u32]>, Box<[Option<usize>]>) = match kind {
+        let (tokens, places): (Tokens, Box<[Option<usize>]>) = match kind {
             TaskKind::SingleLabel | TaskKind::MultiLabel | TaskKind::Regression => {
-                (tokenizer.encode(text)?.ids().into(), [Some(0)].into())
+                (tokenizer.encode(text)?, [Some(0)].into())
             }
             TaskKind::Tokens => {
                 let words = tokenizer.encode_words(&tagged::words(text))?;
-                (words.tokens().ids().into(), words.firsts().into())
+                (words.tokens().clone(), words.firsts().into())
             }
         };
         if tokens.is_empty() {
@@ -43,8 +44,8 @@ impl Reading {
     }
 
     /// What a batch is packed of.
-    pub(super) fn sequence(&self) -> (&[u32], &[Option<usize>]) {
-        (&self.tokens, &self.places)
+    pub(super) fn sequence(&self) -> Sequence<'_> {
+        Sequence { read: &self.places, ..(&self.tokens).into() }
     }
 
     /// Whether there is anything to read.

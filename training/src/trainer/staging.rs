@@ -99,6 +99,10 @@ fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, 
         model.insert("model_type".to_owned(), json!("pulsewire-bert"));
         model.remove("architectures");
     }
+    model.remove("text_pair");
+    if report.text_pair {
+        model.insert("text_pair".to_owned(), json!(true));
+    }
     if report.text_cleaning.changes_texts() {
         model.insert("text_cleaning".to_owned(), json!(report.text_cleaning));
     }

@@ -24,6 +24,7 @@ EXAMPLES:
   pulsewire evaluate --model news@challenger --data held_out.csv --text headline --label sentiment --json
   pulsewire evaluate --model ./model-directory --data valid.csv --label label --label-names labels.csv --head topic
   pulsewire evaluate --model names --data test.txt --format conll
+  pulsewire evaluate --model alike --data pairs.csv --text first --text-pair second --label score
   pulsewire evaluate --model news@challenger --against news --data held_out.csv --slice desk --markdown report.md
 
 A model that labels words is measured by the entities that it finds: one is right if its type and all its words are.
@@ -72,6 +73,7 @@ impl EvaluateCommand {
         }
         let found = self.model.find(global)?;
         let directory = ModelDirectory::open(&found.directory)?;
+        self.labelled.check_reading(&directory)?;
         if directory.labels_words() {
             return self.find_entities(&found, &directory, global);
         }
@@ -116,9 +118,9 @@ impl EvaluateCommand {
         other: Option<&FoundModel>,
         backend: &BackendConfig,
     ) -> anyhow::Result<Measured> {
-        let (mut model, rules) = load(found, backend)?;
+        let (mut model, rules) = self.load(found, backend)?;
         // Before minutes of scoring rather than after.
-        let second = other.map(|other| Ok::<_, anyhow::Error>((other, load(other, backend)?))).transpose()?;
+        let second = other.map(|other| Ok::<_, anyhow::Error>((other, self.load(other, backend)?))).transpose()?;
         if let Some((other, _)) = second.as_ref().filter(|(_, (_, other))| *other != rules) {
             let message =
                 format!("{found} and {other} read texts that are cleaned differently: measure them one by one");
@@ -148,13 +150,14 @@ impl EvaluateCommand {
         Ok(Measured::SingleLabel(Box::new(evaluation)))
     }
 
+    fn load(&self, found: &FoundModel, backend: &BackendConfig) -> anyhow::Result<(EncoderModel, CleaningRules)> {
+        let directory = ModelDirectory::open(&found.directory)?;
+        self.labelled.check_reading(&directory)?;
+        Ok((EncoderModel::load(&directory, found.version.as_str(), backend)?, found.text_cleaning(&directory)?))
+    }
+
     fn title(&self, found: &FoundModel) -> String {
         let files: Vec<String> = self.labelled.data.iter().map(|path| path.display().to_string()).collect();
         format!("{found} on {}", files.join(", "))
     }
-}
-
-fn load(found: &FoundModel, backend: &BackendConfig) -> anyhow::Result<(EncoderModel, CleaningRules)> {
-    let directory = ModelDirectory::open(&found.directory)?;
-    Ok((EncoderModel::load(&directory, found.version.as_str(), backend)?, found.text_cleaning(&directory)?))
 }

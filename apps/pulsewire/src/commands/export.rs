@@ -130,6 +130,9 @@ impl ExportCommand {
     fn export(&self, found: &FoundModel, target: Target) -> anyhow::Result<(String, ExportCard)> {
         let directory = ModelDirectory::open(&found.directory)?;
         let rules = found.text_cleaning(&directory)?;
+        if !(self.labelled.data.is_empty() && self.calibration.is_empty()) {
+            self.labelled.check_reading(&directory)?;
+        }
         if !self.labelled.data.is_empty() {
             let kind = kind_of(directory.heads(), self.head.as_deref())?;
             if kind != TaskKind::SingleLabel {
@@ -140,7 +143,10 @@ impl ExportCommand {
                 return Err(UsageError(message).into());
             }
         }
-        let texts = Texts::read(&self.labelled, &self.calibration, self.precision, rules)?;
+        let mut texts = Texts::read(&self.labelled, &self.calibration, self.precision, rules)?;
+        if directory.takes_pairs() && self.calibration.is_empty() {
+            texts.pair_up();
+        }
         let rows = self.labelled.rows(TaskKind::SingleLabel, &[], rules)?;
         let parent = match &target {
             Target::Folder(out) => folder_of(out),

@@ -19,6 +19,7 @@ EXAMPLES:
   pulsewire train --model news --data headlines.csv --text headline --label sentiment
   pulsewire train --model news --data Sentences_50Agree.txt --format separated --encoding latin-1 --head sentiment
   pulsewire train --model news --data tagged.csv --label tags --kind multi-label --label-separator \";\"
+  pulsewire train --model alike --data pairs.csv --text first --text-pair second --label score --kind regression
   pulsewire train --model names --data train.conll --test test.conll        tagged words: named entities
   pulsewire train --run finance.toml --seed 2        several heads on one encoder; the file says which
 
@@ -45,6 +46,10 @@ A run's file:
   name = \"price\"                                                 a number a row, answered in its own unit
   kind = \"regression\"
   data = [{ path = \"priced.csv\", label = \"price\" }]
+  [[tasks]]
+  name = \"alike\"                       a pair of texts a row; all tasks of a run have pairs, or none has
+  kind = \"regression\"
+  data = [{ path = \"pairs.csv\", text = \"first\", text_pair = \"second\", label = \"score\" }]
   [[tasks]]
   name = \"names\"                                 a tag B-TYPE, I-TYPE or O for each word; a run's only task
   kind = \"tokens\"

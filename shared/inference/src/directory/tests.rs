@@ -226,3 +226,13 @@ fn a_model_without_token_types_is_served() {
     edit_onnx(&directory, |model| model.graph.as_mut().unwrap().input.truncate(2));
     assert_eq!(ModelDirectory::open(directory.path()).unwrap().inputs(), &INPUTS[..2]);
 }
+
+#[test]
+fn a_model_of_pairs_is_known_by_its_configuration() {
+    let directory = copy();
+    assert!(!ModelDirectory::open(directory.path()).unwrap().takes_pairs());
+    edit_config(&directory, |config| config["text_pair"] = true.into());
+    let opened = ModelDirectory::open(directory.path()).unwrap();
+    assert!(opened.takes_pairs());
+    assert!(matches!(opened.tokenizer().encode("one text"), Err(InferenceError::NoPair)));
+}

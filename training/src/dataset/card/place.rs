@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use inference::pair;
 use serde::{Deserialize, Serialize};
 
 use super::personal::masked;
@@ -51,7 +52,7 @@ impl TextAt {
 
 /// The beginning of a text, with personal data masked.
 pub(crate) fn excerpt(text: &str) -> String {
-    let text = masked(text);
+    let text = masked(&text.replace(pair::BETWEEN, " | "));
     match text.char_indices().nth(SHOWN_CHARACTERS) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default().trim_end()),
         None => text,

@@ -84,6 +84,7 @@ impl CardCommand {
                 Err(error) => return Err(error.into()),
             },
         };
-        Ok(Some(TextTokenizer::open_for_counting(&base.join("tokenizer.json"))?))
+        let tokenizer = TextTokenizer::open_for_counting(&base.join("tokenizer.json"))?;
+        Ok(Some(tokenizer.of_pairs(self.labelled.text_pair.is_some())))
     }
 }

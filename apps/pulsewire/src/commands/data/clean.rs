@@ -110,9 +110,10 @@ impl CleanCommand {
             Some(name) if !self.labelled.no_header => name.clone(),
             _ => default.to_owned(),
         };
-        let text_and_label = [named(&self.labelled.text, "text"), named(&self.labelled.label, "label")];
+        let (text, label) = (named(&self.labelled.text, "text"), named(&self.labelled.label, "label"));
+        let second = self.labelled.text_pair.as_ref().map(|_| named(&self.labelled.text_pair, "text_pair"));
         let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
-        let columns = text_and_label.into_iter().chain(self.column.clone());
+        let columns = [Some(text), second, Some(label)].into_iter().flatten().chain(self.column.clone());
         columns.map(|name| if name.starts_with('/') { last(&name) } else { name }).collect()
     }
 }

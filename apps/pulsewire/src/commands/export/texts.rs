@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+use inference::pair;
 use training::export::{MINIMUM_TEXTS, Precision};
 use training::{CleaningRules, LabelReading, read_rows};
 
@@ -53,6 +54,12 @@ impl Texts {
             calibration: evenly(texts(calibration), CALIBRATION_TEXTS),
             checked: evenly(texts(checked), CHECKED_TEXTS),
         })
+    }
+
+    /// Makes pairs of the texts to be compared on, each with the one that stands as far from the end as it from the start.
+    pub(super) fn pair_up(&mut self) {
+        let second: Vec<String> = self.checked.iter().rev().cloned().collect();
+        self.checked.iter_mut().zip(second).for_each(|(first, second)| *first = pair::join(first, &second));
     }
 }
 
