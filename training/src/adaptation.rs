@@ -1,11 +1,14 @@
 //! An encoder adapted to a domain: masked language modelling on its texts, which need no labels (Gururangan and others,
-//! "Don't Stop Pretraining", 2020). What it leaves is a base encoder for training runs.
+//! "Don't Stop Pretraining", 2020) and, where asked for, how texts follow each other. What it leaves is a base encoder for
+//! training runs.
 
+mod corpus;
 mod files;
+mod lesson;
 mod masking;
+mod pairs;
+mod report;
 
-use std::collections::HashSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +19,6 @@ use foundation::progress::{Progress, Unit};
 use inference::TextTokenizer;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{key, plain};
 use crate::engine::{
     EncoderConfig, Guess, MaskedLanguageModel, Mode, Optimizer, PackedBatch, Schedule, ScheduleKind, Weights,
 };
@@ -24,7 +26,10 @@ use crate::error::TrainingError;
 use crate::random::Random;
 use crate::run::Hyperparameters;
 use crate::source::DataSource;
-use masking::{Masked, Masker};
+use lesson::{Lesson, Reader};
+use masking::Masker;
+pub use pairs::PairTask;
+pub use report::{AdaptationReport, Guessing};
 
 /// The least distinct texts that anything is learned from.
 const MINIMUM_TEXTS: usize = 100;
@@ -40,6 +45,9 @@ pub struct Adaptation {
     pub base: Option<PathBuf>,
     /// The files of texts.
     pub corpus: Vec<DataSource>,
+    /// The column, key or JSON Pointer that has another value in each document: no text follows one of another document. A file
+    /// is one document where it is not set.
+    pub document: Option<String>,
     /// Decides what is held out, the order of texts, hidden words, new weights and dropout.
     pub seed: u64,
     /// How the weights are fitted.
@@ -62,8 +70,11 @@ pub struct AdaptationSettings {
     pub hidden: f64,
     /// The share of values that dropout sets to zero.
     pub dropout: f64,
-    /// The most tokens of a text; the rest is cut.
+    /// The most tokens of a text, or of a pair; the rest is cut.
     pub max_tokens: usize,
+    /// What is learned of pairs of texts that follow each other; none for texts by themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<PairTask>,
 }
 
 impl Default for AdaptationSettings {
@@ -76,44 +87,9 @@ impl Default for AdaptationSettings {
             hidden: 0.15,
             dropout: 0.1,
             max_tokens: 128,
+            pairs: None,
         }
     }
-}
-
-/// How an adaptation went.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AdaptationReport {
-    /// The version of this layout: 1.
-    pub version: u32,
-    /// What the base encoder is called.
-    pub base: String,
-    /// The seed.
-    pub seed: u64,
-    /// The settings.
-    pub settings: AdaptationSettings,
-    /// Distinct texts learned from.
-    pub texts: usize,
-    /// Distinct texts held out.
-    pub held_out: usize,
-    /// SHA-256 over the distinct texts in their order.
-    pub data_digest: String,
-    /// Held-out texts before the first step, then after each epoch.
-    pub measured: Vec<Guessing>,
-    /// Texts learned from a second of training steps.
-    pub texts_per_second: f64,
-    /// The whole run.
-    pub seconds: f64,
-}
-
-/// How well hidden words of the held-out texts are guessed.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Guessing {
-    /// Epochs before it.
-    pub epoch: usize,
-    /// The mean cross-entropy of a hidden token in nats; its exponential is the perplexity.
-    pub loss: f64,
-    /// The share of hidden tokens whose likeliest guess is right.
-    pub accuracy: f64,
 }
 
 /// Adapts an encoder and writes it into the directory `out`, which is made if it is not there: `config.json`,
@@ -125,9 +101,9 @@ pub fn adapt(adaptation: &Adaptation, out: &Path) -> Result<AdaptationReport, Tr
         Some(base) => base.clone(),
         None => Part::BaseEncoder.locate()?,
     };
-    let texts = distinct_texts(&adaptation.corpus)?;
+    let texts = corpus::read(adaptation)?;
     let data_digest = foundation::digest::sha256(texts.join("\n").as_bytes());
-    let mut adapter = Adapter::new(adaptation, &base, &texts)?;
+    let mut adapter = Adapter::new(adaptation, &base, texts)?;
     let (measured, seconds) = adapter.fit()?;
     let report = AdaptationReport {
         version: 1,
@@ -148,36 +124,46 @@ pub fn adapt(adaptation: &Adaptation, out: &Path) -> Result<AdaptationReport, Tr
 struct Adapter<'a> {
     settings: &'a AdaptationSettings,
     seed: u64,
-    masker: Masker,
+    reader: Reader,
     model: MaskedLanguageModel,
-    texts: Vec<Box<[u32]>>,
-    /// With the same words hidden each time that they are measured.
-    held_out: Vec<Masked>,
+    texts: Vec<String>,
+    /// With the same words hidden, and the same pairs wrong, each time that they are measured.
+    held_out: Vec<Lesson>,
 }
 
 impl<'a> Adapter<'a> {
-    fn new(adaptation: &'a Adaptation, base: &Path, texts: &[String]) -> Result<Self, TrainingError> {
+    fn new(adaptation: &'a Adaptation, base: &Path, mut texts: Vec<String>) -> Result<Self, TrainingError> {
         let Adaptation { seed, settings, .. } = adaptation;
         let config = EncoderConfig::load(base)?;
         let path = base.join("tokenizer.json");
         let longest = settings.max_tokens.min(config.max_position_embeddings);
-        let tokenizer = TextTokenizer::open(&path, Some(longest))?;
+        let tokenizer = TextTokenizer::open(&path, Some(longest))?.of_pairs(settings.pairs.is_some());
         let refused = |message: &str| TrainingError::BaseEncoder { path: path.clone(), message: message.to_owned() };
         if tokenizer.vocabulary_size() > config.vocab_size {
             return Err(refused("knows more tokens than config.json's vocab_size"));
         }
         let masker = Masker::new(&tokenizer, settings.hidden)
             .ok_or_else(|| refused("has no [MASK] token, which masked language modelling needs"))?;
-        let mut tokens = texts
-            .iter()
-            .map(|text| Ok(tokenizer.encode(text)?.ids().into()))
-            .collect::<Result<Vec<Box<[u32]>>, TrainingError>>()?;
-        Random::new(*seed, "held out").shuffle(&mut tokens);
-        let learned = tokens.len() - (tokens.len() / HELD_OUT).clamp(1, MOST_HELD_OUT);
-        let mut random = Random::new(*seed, "held-out words");
-        let held_out = tokens.split_off(learned).iter().map(|text| masker.hide(text, &mut random)).collect();
-        let model = MaskedLanguageModel::new(&config, &Weights::load(base)?, *seed)?;
-        Ok(Self { settings, seed: *seed, masker, model, texts: tokens, held_out })
+        if settings.pairs.is_some() && config.type_vocab_size < 2 {
+            return Err(refused(
+                "goes with a type_vocab_size below 2 in config.json, and pairs have tokens of two types",
+            ));
+        }
+        let reader = Reader { tokenizer, masker, pairs: settings.pairs };
+        Random::new(*seed, "held out").shuffle(&mut texts);
+        // Of pairs two, so that one can be made wrong with the other.
+        let least = 1 + usize::from(settings.pairs.is_some());
+        let learned = texts.len() - (texts.len() / HELD_OUT).clamp(least, MOST_HELD_OUT);
+        let mut random = [Random::new(*seed, "held-out words"), Random::new(*seed, "held-out pairs")];
+        let held_out = texts.split_off(learned);
+        let held_out =
+            (0..held_out.len()).map(|at| reader.lesson(&held_out, at, &mut random)).collect::<Result<_, _>>()?;
+        let weights = Weights::load(base)?;
+        let mut model = MaskedLanguageModel::new(&config, &weights, *seed)?;
+        if settings.pairs.is_some() {
+            model.add_pairs(&config, &weights, *seed)?;
+        }
+        Ok(Self { settings, seed: *seed, reader, model, texts, held_out })
     }
 
     /// Runs every epoch; returns the held-out measurements, and the seconds that steps took.
@@ -191,7 +177,8 @@ impl<'a> Adapter<'a> {
             &self.model.parameters(),
             &Hyperparameters { weight_average: 0.0, ..Hyperparameters::default() },
         );
-        let (mut order, mut words) = (Random::new(self.seed, "order"), Random::new(self.seed, "words"));
+        let mut order = Random::new(self.seed, "order");
+        let mut random = [Random::new(self.seed, "words"), Random::new(self.seed, "pairs")];
         let mut measured = vec![self.measure(0)?];
         let title = "adapting the encoder";
         let progress = Progress::start(title, Some((self.texts.len() * settings.epochs) as u64), Unit::Items("texts"));
@@ -199,12 +186,16 @@ impl<'a> Adapter<'a> {
         for epoch in 1..=settings.epochs {
             let (started, mut losses) = (Instant::now(), 0.0);
             order.shuffle(&mut self.texts);
-            for (index, batch) in self.texts.chunks(settings.batch_size).enumerate() {
-                let masked: Vec<Masked> = batch.iter().map(|text| self.masker.hide(text, &mut words)).collect();
+            for index in 0..steps_per_epoch {
+                let places = index * settings.batch_size..((index + 1) * settings.batch_size).min(self.texts.len());
+                let rows = places.len();
+                let lessons = places.map(|at| self.reader.lesson(&self.texts, at, &mut random));
+                let lessons = lessons.collect::<Result<Vec<_>, _>>()?;
                 let mode = Mode::Training { seed: self.seed, step: step as u64, dropout: settings.dropout as f32 };
-                if let Some(guess) = self.guess(&masked, mode)? {
-                    let loss = f64::from(guess.loss.to_scalar::<f32>()?);
-                    guess.loss.backward()?;
+                if let Some(guess) = self.guess(&lessons, mode)? {
+                    let loss = guess.whole_loss()?;
+                    loss.backward()?;
+                    let loss = f64::from(loss.to_scalar::<f32>()?);
                     let rate = settings.learning_rate * schedule.factor(step);
                     let norm = optimizer.step(&self.model.parameters(), rate);
                     if !(loss + norm).is_finite() {
@@ -214,7 +205,7 @@ impl<'a> Adapter<'a> {
                 }
                 step += 1;
                 progress.note(format!("epoch {epoch}, loss {:.3}", losses / (index + 1) as f64));
-                progress.advance(batch.len() as u64);
+                progress.advance(rows as u64);
             }
             seconds += started.elapsed().as_secs_f64();
             measured.push(self.measure(epoch)?);
@@ -225,47 +216,48 @@ impl<'a> Adapter<'a> {
 
     fn measure(&self, epoch: usize) -> Result<Guessing, TrainingError> {
         let (mut loss, mut hits, mut count) = (0.0, 0.0, 0.0);
+        let (mut pair_loss, mut pair_hits, mut pairs) = (0.0, 0.0, 0.0);
         for block in self.held_out.chunks(self.settings.batch_size) {
-            let words = block.iter().map(|masked| masked.targets.len()).sum::<usize>() as f64;
+            let words = block.iter().map(|lesson| lesson.masked.targets.len()).sum::<usize>() as f64;
             if let Some(guess) = self.guess(block, Mode::Evaluation)? {
                 loss += words * f64::from(guess.loss.to_scalar::<f32>()?);
                 hits += words * guess.hits;
                 count += words;
+                if let Some(told) = guess.pairs {
+                    let rows = block.len() as f64;
+                    pair_loss += rows * f64::from(told.loss.to_scalar::<f32>()?);
+                    pair_hits += rows * told.hits;
+                    pairs += rows;
+                }
             }
         }
-        let guessing = Guessing { epoch, loss: loss / f64::max(count, 1.0), accuracy: hits / f64::max(count, 1.0) };
+        let of_pairs = |sum: f64| (pairs > 0.0).then_some(sum / pairs);
+        let guessing = Guessing {
+            epoch,
+            loss: loss / f64::max(count, 1.0),
+            accuracy: hits / f64::max(count, 1.0),
+            pair_loss: of_pairs(pair_loss),
+            pair_accuracy: of_pairs(pair_hits),
+        };
         tracing::info!("after {epoch} epochs: {guessing}");
         Ok(guessing)
     }
 
     /// None if no word is hidden.
-    fn guess(&self, masked: &[Masked], mode: Mode) -> Result<Option<Guess>, TrainingError> {
+    fn guess(&self, lessons: &[Lesson], mode: Mode) -> Result<Option<Guess>, TrainingError> {
         let (mut places, mut first) = (Vec::new(), 0);
-        for text in masked {
-            places.extend(text.places.iter().map(|place| first + place));
-            first += text.tokens.len() as u32;
+        for Lesson { masked, .. } in lessons {
+            places.extend(masked.places.iter().map(|place| first + place));
+            first += masked.tokens.len() as u32;
         }
         if places.is_empty() {
             return Ok(None);
         }
-        let targets = masked.iter().flat_map(|text| text.targets.iter().copied()).collect();
-        let batch = Arc::new(PackedBatch::new(masked.iter().map(|text| text.tokens.as_slice())));
-        Ok(Some(self.model.guess(&batch, &places, targets, mode)?))
+        let targets = lessons.iter().flat_map(|lesson| lesson.masked.targets.iter().copied()).collect();
+        let answers: Vec<usize> = lessons.iter().filter_map(|lesson| lesson.answer).collect();
+        let batch = Arc::new(PackedBatch::read_at(lessons.iter().map(Lesson::sequence)));
+        Ok(Some(self.model.guess(&batch, &places, targets, &answers, mode)?))
     }
-}
-
-/// The corpus' texts in their order, tidied, each once.
-fn distinct_texts(corpus: &[DataSource]) -> Result<Vec<String>, TrainingError> {
-    let (mut texts, mut met) = (Vec::new(), HashSet::new());
-    for source in corpus {
-        let read = source.read_texts()?.into_iter().map(|text| plain(&text));
-        texts.extend(read.filter(|text| !text.is_empty() && met.insert(key(text))));
-    }
-    if texts.len() < MINIMUM_TEXTS {
-        let files: Vec<_> = corpus.iter().map(|source| source.path.display().to_string()).collect();
-        return Err(TrainingError::TooFewTexts { texts: texts.len(), minimum: MINIMUM_TEXTS, files: files.join(", ") });
-    }
-    Ok(texts)
 }
 
 impl AdaptationSettings {
@@ -283,24 +275,6 @@ impl AdaptationSettings {
             Some((key, _, message)) => Err(ConfigurationError::invalid(key, message)),
             None => Ok(()),
         }
-    }
-}
-
-impl fmt::Display for Guessing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { loss, accuracy, .. } = self;
-        write!(f, "perplexity {:.1}, {:.1} % of hidden tokens guessed", loss.exp(), 100.0 * accuracy)
-    }
-}
-
-impl fmt::Display for AdaptationReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { base, texts, held_out, texts_per_second, seconds, .. } = self;
-        writeln!(f, "{base}: {texts} texts, {texts_per_second:.0}/s, {seconds:.0} s; on {held_out} held-out texts")?;
-        for guessing in &self.measured {
-            writeln!(f, "  after {} epochs: {guessing}", guessing.epoch)?;
-        }
-        Ok(())
     }
 }
 

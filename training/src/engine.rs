@@ -42,7 +42,7 @@ pub use loss::{
     BinaryCrossEntropy, BinaryFocal, ClassBalanced, CrossEntropy, Distilled, Focal, Loss, LossKind, Objective,
     SquaredError, Weighted,
 };
-pub use masked::{Guess, MaskedLanguageModel};
+pub use masked::{Guess, MaskedLanguageModel, Told};
 pub use optimizer::{Optimizer, OptimizerKind, OptimizerState};
 pub use packing::{PackedBatch, Sequence};
 pub use parameter::Parameter;

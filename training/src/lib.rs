@@ -30,7 +30,7 @@ mod tags;
 pub mod tensorboard;
 mod trainer;
 
-pub use adaptation::{Adaptation, AdaptationReport, AdaptationSettings, Guessing, adapt};
+pub use adaptation::{Adaptation, AdaptationReport, AdaptationSettings, Guessing, PairTask, adapt};
 pub use continual::Continual;
 pub use cross_validation::{CrossValidationRequest, cross_validate};
 pub use dataset::{CleaningRules, LabelNames, LabelReading, LabelSet, Row, read_rows};

@@ -19,7 +19,11 @@ pub(super) fn write(
     model.save(&out.join("model.safetensors"))?;
     let mut config = EncoderConfig::load(base)?.raw;
     config.remove("torch_dtype");
-    config.insert("architectures".to_owned(), json!(["BertForMaskedLM"]));
+    let architecture = match report.settings.pairs {
+        Some(_) => "BertForPreTraining",
+        None => "BertForMaskedLM",
+    };
+    config.insert("architectures".to_owned(), json!([architecture]));
     config.insert("_name_or_path".to_owned(), json!(format!("{}, adapted", report.base)));
     config.insert("dtype".to_owned(), json!("float32"));
     write_json(&out.join("config.json"), &Value::Object(config))?;

@@ -20,7 +20,8 @@ fn adaptation(directory: &Path, texts: usize) -> Adaptation {
     std::fs::write(&path, format!("text\n{}\n", rows.join("\n"))).unwrap();
     let settings =
         AdaptationSettings { epochs: 30, batch_size: 16, learning_rate: 5e-3, ..AdaptationSettings::default() };
-    Adaptation { base: Some(masking_base(directory)), corpus: vec![DataSource::new(path)], seed: 3, settings }
+    let (base, corpus) = (Some(masking_base(directory)), vec![DataSource::new(path)]);
+    Adaptation { base, corpus, document: None, seed: 3, settings }
 }
 
 #[test]
@@ -89,4 +90,32 @@ fn many(directory: &Path) -> Adaptation {
     let other = directory.join("many");
     std::fs::create_dir(&other).unwrap();
     adaptation(&other, 120)
+}
+
+#[test]
+fn the_order_of_pairs_is_learned_beside_hidden_words() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut adaptation = adaptation(directory.path(), 120);
+    // Of two texts that follow each other, the first is made of two words and the second of two others.
+    let text = |row: usize| {
+        let words: Vec<&str> = (1..8).map(|bit| WORDS[2 * (row % 2) + (row >> bit) % 2]).collect();
+        words.join(" ")
+    };
+    let rows: Vec<String> = (0..240).map(text).collect();
+    std::fs::write(&adaptation.corpus[0].path, format!("text\n{}\n", rows.join("\n"))).unwrap();
+    adaptation.settings.pairs = Some(PairTask::Order);
+    adaptation.settings.epochs = 40;
+    let out = directory.path().join("adapted");
+    let report = adapt(&adaptation, &out).unwrap();
+    assert_eq!((report.texts, report.held_out), (118, 2));
+    let (before, after) = (report.measured[0], report.measured[40]);
+    assert!(after.pair_loss < Some(0.3) && after.pair_loss < before.pair_loss, "{report}");
+    assert!(after.pair_accuracy == Some(1.0) && report.to_string().contains("100.0 % of pairs told right"), "{report}");
+    let written = crate::directory::read_json(&out.join("config.json")).unwrap();
+    assert_eq!(written["architectures"], serde_json::json!(["BertForPreTraining"]));
+    // A second round goes on where the first ended, pooler and head included.
+    adaptation.base = Some(out);
+    adaptation.settings = AdaptationSettings { epochs: 1, learning_rate: 1e-6, ..adaptation.settings };
+    let second = adapt(&adaptation, &directory.path().join("again")).unwrap();
+    assert!((second.measured[0].pair_loss.unwrap() - after.pair_loss.unwrap()).abs() < 1e-5, "{second}");
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use training::{Adaptation, AdaptationReport, AdaptationSettings, DataSource, Encoding, Format, adapt};
+use training::{Adaptation, AdaptationReport, AdaptationSettings, DataSource, Encoding, Format, PairTask, adapt};
 
 use crate::exit::UsageError;
 use crate::settings::serde_name;
@@ -14,10 +14,12 @@ use crate::terminal::{print_json, print_line};
 const EXAMPLES: &str = "\
 EXAMPLES:
   pulsewire adapt --data headlines.tsv --text headline --out ./news-encoder
+  pulsewire adapt --data sentences.csv --text sentence --pairs order --document article --out ./news-encoder
   pulsewire train --model news --base ./news-encoder --data labelled.csv --text headline --label sentiment
 
 Words of each text are hidden, and the encoder learns to guess them (masked language modelling). The texts need no labels;
-some ten thousand of the kind that the model will read are a good start. A training run's file takes the folder as `base`.";
+some ten thousand of the kind that the model will read are a good start. With --pairs, of texts that follow each other in the
+file, it also learns whether the second one comes next or from elsewhere (next), or whether the two are swapped (order). A training run's file takes the folder as `base`.";
 
 /// Arguments of `adapt`.
 #[derive(Debug, Args)]
@@ -56,7 +58,13 @@ pub(crate) struct AdaptCommand {
     /// AdamW's highest rate [default: 0.0002]
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f64>,
-    /// The most tokens of a text [default: 128]
+    /// Learn pairs of texts that follow each other, too: next or order
+    #[arg(long, value_name = "TASK", value_parser = serde_name::<PairTask>)]
+    pairs: Option<PairTask>,
+    /// Column or key of what the texts are of: none follows one of another document [default: a file is one]
+    #[arg(long, value_name = "COLUMN", requires = "pairs")]
+    document: Option<String>,
+    /// The most tokens of a text, or of a pair [default: 128]
     #[arg(long, value_name = "N")]
     max_tokens: Option<usize>,
     /// Answer in JSON
@@ -91,10 +99,11 @@ impl AdaptCommand {
             batch_size: self.batch_size.unwrap_or(default.batch_size),
             learning_rate: self.learning_rate.unwrap_or(default.learning_rate),
             max_tokens: self.max_tokens.unwrap_or(default.max_tokens),
+            pairs: self.pairs,
             ..default
         };
         let corpus = self.data.iter().map(source).collect();
-        Adaptation { base: self.base.clone(), corpus, seed: self.seed, settings }
+        Adaptation { base: self.base.clone(), corpus, document: self.document.clone(), seed: self.seed, settings }
     }
 }
 

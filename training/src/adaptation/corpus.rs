@@ -1,0 +1,79 @@
+//! What an encoder is adapted to: the distinct texts of a corpus, or pairs of texts that follow each other in it.
+
+use std::collections::HashSet;
+
+use inference::pair;
+
+use super::{Adaptation, MINIMUM_TEXTS};
+use crate::dataset::{key, plain};
+use crate::error::TrainingError;
+
+/// The corpus' texts in their order, tidied, each once; where pairs are learned, pairs ([`pair`]) of which no two share a text.
+pub(super) fn read(adaptation: &Adaptation) -> Result<Vec<String>, TrainingError> {
+    let runs = runs(adaptation)?;
+    let texts: Vec<String> = match adaptation.settings.pairs {
+        None => runs.into_iter().flatten().collect(),
+        Some(_) => runs.iter().flat_map(|run| run.chunks_exact(2)).map(|two| pair::join(&two[0], &two[1])).collect(),
+    };
+    if texts.len() < MINIMUM_TEXTS {
+        let files: Vec<_> = adaptation.corpus.iter().map(|source| source.path.display().to_string()).collect();
+        return Err(TrainingError::TooFewTexts { texts: texts.len(), minimum: MINIMUM_TEXTS, files: files.join(", ") });
+    }
+    Ok(texts)
+}
+
+/// Texts that follow each other in one document; a text that stood before ends what it stands in.
+fn runs(adaptation: &Adaptation) -> Result<Vec<Vec<String>>, TrainingError> {
+    let (mut runs, mut met): (Vec<Vec<String>>, _) = (Vec::new(), HashSet::new());
+    for source in &adaptation.corpus {
+        let mut document = None;
+        for row in source.without_label().read_with(adaptation.document.as_slice())? {
+            let text = plain(&row.text);
+            if text.is_empty() {
+                continue;
+            }
+            if !met.insert(key(&text)) {
+                document = None;
+                continue;
+            }
+            match runs.last_mut().filter(|_| document.as_ref() == Some(&row.extra)) {
+                Some(run) => run.push(text),
+                None => runs.push(vec![text]),
+            }
+            document = Some(row.extra);
+        }
+    }
+    Ok(runs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adaptation::{AdaptationSettings, PairTask};
+    use crate::source::DataSource;
+
+    #[test]
+    fn pairs_follow_each_other_within_a_document() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("texts.csv");
+        let rows = ["a,1", "b,1", "c,1", " ,1", "d,2", "A,2", "e,2", "f,2"];
+        std::fs::write(&path, format!("text,page\n{}\n", rows.join("\n"))).unwrap();
+        let mut adaptation = Adaptation {
+            base: None,
+            corpus: vec![DataSource::new(path)],
+            document: Some("page".to_owned()),
+            seed: 1,
+            settings: AdaptationSettings { pairs: Some(PairTask::Next), ..AdaptationSettings::default() },
+        };
+        let found = |adaptation: &Adaptation| -> Vec<String> {
+            runs(adaptation).unwrap().iter().map(|run| run.join("")).collect()
+        };
+        assert_eq!(found(&adaptation), ["abc", "d", "ef"]);
+        let message = read(&adaptation).unwrap_err().to_string();
+        assert!(message.contains("2 distinct texts"), "ab and ef: {message}");
+        adaptation.document = None;
+        assert_eq!(found(&adaptation), ["abcd", "ef"]);
+        adaptation.document = Some("section".to_owned());
+        assert!(read(&adaptation).unwrap_err().to_string().contains("section"));
+    }
+}
