@@ -19,6 +19,7 @@ mod embedding;
 mod encoder;
 mod feed_forward;
 mod freeze;
+mod head_slopes;
 mod linear;
 mod loss;
 mod masked;
@@ -28,12 +29,14 @@ mod optimizer;
 mod packing;
 mod parameter;
 mod prediction;
+mod pruned_heads;
 mod residual;
 mod schedule;
 mod vector;
 
 pub use adapter::{AdaLora, AdapterKind, Bottleneck, Lora, Prefix, Prompt, Target};
 pub use checkpoint::{EncoderConfig, Weights};
+pub(crate) use checkpoint::{NamedTensor, write as write_tensors};
 pub use classifier::{Classifier, ParameterCounts};
 pub use consolidation::Consolidation;
 pub use encoder::{Encoder, Mode, Tokens};
@@ -46,6 +49,7 @@ pub use masked::{Guess, MaskedLanguageModel};
 pub use optimizer::{Optimizer, OptimizerKind, OptimizerState};
 pub use packing::PackedBatch;
 pub use parameter::Parameter;
+pub use pruned_heads::PrunedHeads;
 pub use schedule::{Schedule, ScheduleKind};
 
 #[cfg(test)]

@@ -192,6 +192,22 @@ pub enum TrainingError {
         /// What is wrong and what would mend it.
         message: String,
     },
+    /// A part of a model cannot be left out.
+    #[error("cannot prune: {}: {message}", path.display())]
+    Pruning {
+        /// The file that says so.
+        path: PathBuf,
+        /// Why, and what would mend it.
+        message: String,
+    },
+    /// There is no text to take a vocabulary from.
+    #[error(
+        "there is no word in {texts} texts, so that no token of the vocabulary would stay; name files with texts like those to score"
+    )]
+    NoTokens {
+        /// The texts there are.
+        texts: usize,
+    },
     /// None of the unlabelled texts, or old rows, is left to learn from.
     #[error(
         "no text of {} is left to learn from: they are empty or rows of the tasks{}; name more files",
@@ -317,6 +333,7 @@ impl Failure for TrainingError {
             | Self::MissingHead { .. }
             | Self::NotTags { .. }
             | Self::FineTuned { .. }
+            | Self::Pruning { .. }
             | Self::OtherKind { .. }
             | Self::AnotherRunsCheckpoint { .. } => FailureKind::Configuration,
             Self::Row { .. }
@@ -325,6 +342,7 @@ impl Failure for TrainingError {
             | Self::TooFewRows { .. }
             | Self::TooFewTexts { .. }
             | Self::NoTextsLeft { .. }
+            | Self::NoTokens { .. }
             | Self::NothingToLearn { .. }
             | Self::Split { .. }
             | Self::FewerRowsThanFolds { .. }

@@ -45,6 +45,7 @@ pub use entities::find_entities;
 pub use log_loss::log_loss;
 pub use mcnemar::{McNemar, McNemarMethod, mcnemar};
 pub use measured::{Measured, kind_of, measure};
+pub(crate) use predict::choose_head;
 pub use predict::{predict, predict_against};
 pub use predictions::Predictions;
 pub use ranking::{LabelRanking, Ranking};

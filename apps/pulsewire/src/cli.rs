@@ -84,6 +84,8 @@ pub(crate) enum Command {
     Search(Box<commands::search::SearchCommand>),
     /// Measure a model on labelled files
     Evaluate(commands::evaluate::EvaluateCommand),
+    /// Leave tokens, layers or attention heads out of a model or a base encoder
+    Prune(Box<commands::prune::PruneCommand>),
     /// Write a model directory with a fresh ONNX file
     Export(commands::export::ExportCommand),
     /// List, show, promote and roll back models
@@ -119,6 +121,7 @@ impl Command {
             Self::CrossValidate(command) => command.run().await,
             Self::Search(command) => command.run(),
             Self::Evaluate(command) => command.run(global).await,
+            Self::Prune(command) => command.run(global).await,
             Self::Export(command) => command.run(global).await,
             Self::Model(command) => command.run(global),
             Self::Feed(command) => command.run(global).await,

@@ -13,6 +13,7 @@ pub(crate) mod export;
 pub(crate) mod feed;
 pub(crate) mod model;
 pub(crate) mod monitor;
+pub(crate) mod prune;
 pub(crate) mod search;
 pub(crate) mod setup;
 pub(crate) mod store;

@@ -1,5 +1,6 @@
 //! Flags that point at labelled files, for `data`, `train` and `evaluate`.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -61,6 +62,21 @@ impl LabelledArguments {
             tracing::warn!("{} rows without a text are left out", cleaning.empty_texts);
         }
         Ok(rows)
+    }
+
+    /// The different texts of other files of the same kind, cleaned by these rules; their labels, if there are any, are not looked
+    /// at.
+    pub(crate) fn texts(&self, files: &[PathBuf], rules: CleaningRules) -> Result<Vec<String>, TrainingError> {
+        let (mut texts, mut taken) = (Vec::new(), HashSet::new());
+        for source in self.of(files) {
+            for row in read_rows(&source.without_label(), &[], LabelReading::default(), rules, &mut Default::default())?
+            {
+                if taken.insert(row.text.clone()) {
+                    texts.push(row.text);
+                }
+            }
+        }
+        Ok(texts)
     }
 
     /// What an answer is: files of tagged words make a task of words.

@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod derived;
 mod exit;
 mod kafka_process;
 mod labelled;

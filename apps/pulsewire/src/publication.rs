@@ -1,5 +1,5 @@
 //! From a training run to a version in the registry: train, export, prove, publish, promote. Shared by `train`, `demo` and
-//! `export`, which publishes what is compressed.
+//! the commands that publish what they make of a version.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use registry::{Alias, Manifest, ManifestDraft, ModelName, Registry, Version};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use training::export::{ExportCard, ParityReport, check_parity, export};
-use training::{Checkpoints, Pace, TrainingReport, TrainingRun, train_resumably};
+use training::export::{ParityReport, check_parity, export};
+use training::{Checkpoints, EvaluationReport, Pace, TrainingReport, TrainingRun, train_resumably};
 
 use crate::training_folder::TrainingFolder;
 
@@ -62,23 +62,44 @@ pub(crate) fn train_and_publish(
     Ok(Publication { model, version, alias, parity, report: trained.report })
 }
 
-/// Publishes a compressed export as the next version of the model that it was made from, by the same rule.
-pub(crate) fn publish_export(
+/// What a manifest says of a version that was made of another one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Derivation {
+    parameters: Map<String, Value>,
+    metrics: Map<String, Value>,
+}
+
+impl Derivation {
+    /// How it was made, under a parameter's name; the card of that, under a metric's name; and a head's own figures, if some were
+    /// measured.
+    pub(crate) fn new(
+        parameter: &str,
+        value: Value,
+        metric: &str,
+        card: &impl Serialize,
+        report: Option<&EvaluationReport>,
+    ) -> anyhow::Result<Self> {
+        let json = |value: serde_json::Result<Value>| value.context("the card cannot be written as JSON");
+        let mut metrics = Map::from_iter([(metric.to_owned(), json(serde_json::to_value(card))?)]);
+        if let Some(report) = report {
+            metrics.insert(report.head.clone(), json(serde_json::to_value(report))?);
+        }
+        Ok(Self { parameters: Map::from_iter([(parameter.to_owned(), value)]), metrics })
+    }
+}
+
+/// Publishes what was made of a version as the next one of its model, by the same rule.
+pub(crate) fn publish_derived(
     registry: &Registry,
     parent: &Manifest,
     folder: &Path,
-    card: &ExportCard,
+    derivation: Derivation,
     promote: bool,
 ) -> anyhow::Result<(Version, Alias)> {
-    let json = |value: serde_json::Result<Value>| value.context("the card cannot be written as JSON");
     let mut draft = ManifestDraft { parents: vec![parent.reference().to_string()], ..parent.draft.clone() };
-    draft.parameters.insert("precision".to_owned(), card.precision.as_str().into());
+    draft.parameters.extend(derivation.parameters);
     // The parent's figures are not this version's: it has those that were measured.
-    draft.metrics = Map::from_iter([("export".to_owned(), json(serde_json::to_value(card))?)]);
-    if let Some(cost) = &card.cost {
-        let report = json(serde_json::to_value(&cost.compressed))?;
-        draft.metrics.insert(cost.compressed.head.clone(), report);
-    }
+    draft.metrics = derivation.metrics;
     let version = registry.publish(&parent.model, folder, draft)?;
     Ok((version, give_part(registry, &parent.model, version, promote)?))
 }
@@ -117,33 +138,16 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use training::EvaluationReport;
-    use training::export::{AccuracyCost, CARD_VERSION, Identity, Precision};
 
-    fn card() -> ExportCard {
+    fn derivation() -> Derivation {
         let labels = ["down", "up"].map(str::to_owned);
-        ExportCard {
-            version: CARD_VERSION,
-            model: "news@1".to_owned(),
-            precision: Precision::Int8,
-            bytes: 25,
-            fp32_bytes: 100,
-            identity: Identity { tokenizer_sha256: String::new(), labels_sha256: String::new() },
-            parity: ParityReport { texts: 1, limit: 0.1, backends: Vec::new() },
-            calibration: None,
-            agreement: None,
-            cost: Some(AccuracyCost {
-                fp32_accuracy: 1.0,
-                fp32_macro_f1: 1.0,
-                accuracy_lost: 0.5,
-                macro_f1_lost: 0.5,
-                compressed: EvaluationReport::from_pairs("mood", &labels, [(0, 0), (1, 0)]),
-            }),
-        }
+        let report = EvaluationReport::from_pairs("mood", &labels, [(0, 0), (1, 0)]);
+        let card = serde_json::json!({ "bytes": 25 });
+        Derivation::new("precision", "int8".into(), "export", &card, Some(&report)).unwrap()
     }
 
     #[test]
-    fn a_compressed_version_names_its_parent_and_has_its_own_figures() {
+    fn a_version_made_of_another_names_its_parent_and_has_its_own_figures() {
         let folder = tempfile::tempdir().unwrap();
         let registry = Registry::open(folder.path().join("models"));
         let model: ModelName = "news".parse().unwrap();
@@ -160,7 +164,7 @@ mod tests {
         let parent = registry.resolve("news@1").unwrap().manifest;
 
         let publish =
-            |name: &str, promote| publish_export(&registry, &parent, &staging(name), &card(), promote).unwrap();
+            |name: &str, promote| publish_derived(&registry, &parent, &staging(name), derivation(), promote).unwrap();
         let (second, alias) = publish("small", false);
         assert_eq!((alias, registry.current(&model, Alias::Challenger).unwrap()), (Alias::Challenger, Some(second)));
         let draft = registry.resolve("news@challenger").unwrap().manifest.draft;

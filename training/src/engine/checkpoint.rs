@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::parameter::Parameter;
+use super::pruned_heads::PrunedHeads;
 use crate::error::TrainingError;
 
 /// An encoder's measures.
@@ -39,6 +40,9 @@ pub struct EncoderConfig {
     /// Only `absolute` is known.
     #[serde(default = "default_positions")]
     pub position_embedding_type: String,
+    /// The heads that layers have lost.
+    #[serde(default)]
+    pub pruned_heads: PrunedHeads,
     /// The whole file, for the keys that are handed on.
     #[serde(skip)]
     pub raw: Map<String, Value>,
@@ -78,6 +82,9 @@ impl EncoderConfig {
         }
         if config.num_attention_heads == 0 || !config.hidden_size.is_multiple_of(config.num_attention_heads) {
             return Err(refused("hidden_size must be a multiple of num_attention_heads".to_owned()));
+        }
+        if let Some(fault) = config.pruned_heads.fault(config.num_hidden_layers, config.num_attention_heads) {
+            return Err(refused(fault));
         }
         config.raw = raw;
         Ok(config)
@@ -132,10 +139,10 @@ impl Weights {
 
 /// A tensor to be written.
 #[derive(Debug, Clone)]
-pub(super) struct NamedTensor {
-    pub(super) name: String,
-    pub(super) shape: Vec<usize>,
-    pub(super) values: Vec<f32>,
+pub(crate) struct NamedTensor {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: Vec<f32>,
 }
 
 impl NamedTensor {
@@ -164,7 +171,7 @@ impl View for &NamedTensor {
 }
 
 /// Writes a safetensors file that transformers reads.
-pub(super) fn write(tensors: &[NamedTensor], path: &Path) -> Result<(), TrainingError> {
+pub(crate) fn write(tensors: &[NamedTensor], path: &Path) -> Result<(), TrainingError> {
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let named = tensors.iter().map(|tensor| (tensor.name.as_str(), tensor));
     let unwritable = |source| TrainingError::Unwritable { path: path.to_owned(), source };

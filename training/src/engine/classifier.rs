@@ -133,6 +133,10 @@ impl Classifier {
         self.encoder.adapter().after_step(step, total);
     }
 
+    pub(super) fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+
     #[cfg(test)]
     pub(super) fn adapter(&self) -> &dyn super::adapter::Adapter {
         self.encoder.adapter()

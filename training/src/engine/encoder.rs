@@ -84,7 +84,6 @@ impl Encoder {
     }
 
     /// Its layers, from the lowest.
-    #[cfg(test)]
     pub(super) fn layers(&self) -> &[(Arc<Attention>, Arc<FeedForward>)] {
         &self.layers
     }

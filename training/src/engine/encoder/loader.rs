@@ -108,13 +108,15 @@ impl<'a> Loader<'a> {
             stacked[0] *= PARTS.len();
             Ok(Parameter::new(format!("{prefix}.self.*.{kind}"), &stacked, role, layer + 1, values))
         };
-        let square = [self.hidden, self.hidden];
+        let heads = config.pruned_heads.left(layer, config.num_attention_heads).len();
+        let width = heads * (self.hidden / config.num_attention_heads);
+        let outer = [self.hidden, width];
         Ok(Attention {
-            inner: stacked("weight", &square, Role::Weight)?,
-            inner_bias: stacked("bias", &[self.hidden], Role::Offset)?,
-            outer: self.parameter(&format!("{prefix}.output.dense.weight"), &square, Role::Weight, layer + 1)?,
+            inner: stacked("weight", &[width, self.hidden], Role::Weight)?,
+            inner_bias: stacked("bias", &[width], Role::Offset)?,
+            outer: self.parameter(&format!("{prefix}.output.dense.weight"), &outer, Role::Weight, layer + 1)?,
             residual: self.residual(&format!("{prefix}.output"), layer + 1)?,
-            heads: config.num_attention_heads,
+            heads,
         })
     }
 

@@ -1,10 +1,9 @@
 //! The texts that a compressed model is calibrated on, and others that it is compared with the whole one on.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 
+use training::CleaningRules;
 use training::export::{MINIMUM_TEXTS, Precision};
-use training::{CleaningRules, LabelReading, read_rows};
 
 use crate::exit::UsageError;
 use crate::labelled::LabelledArguments;
@@ -32,7 +31,7 @@ impl Texts {
         let texts = if files.is_empty() {
             crate::samples::headlines().iter().map(|text| text.to_string()).collect()
         } else {
-            read_texts(labelled, files, rules)?
+            labelled.texts(files, rules)?
         };
         if precision != Precision::Int8 {
             return Ok(Self { calibration: Vec::new(), checked: evenly(texts, CHECKED_TEXTS) });
@@ -54,19 +53,6 @@ impl Texts {
             checked: evenly(texts(checked), CHECKED_TEXTS),
         })
     }
-}
-
-/// The files' different texts; their labels, if there are any, are not looked at.
-fn read_texts(labelled: &LabelledArguments, files: &[PathBuf], rules: CleaningRules) -> anyhow::Result<Vec<String>> {
-    let (mut texts, mut taken) = (Vec::new(), HashSet::new());
-    for source in labelled.of(files) {
-        for row in read_rows(&source.without_label(), &[], LabelReading::default(), rules, &mut Default::default())? {
-            if taken.insert(row.text.clone()) {
-                texts.push(row.text);
-            }
-        }
-    }
-    Ok(texts)
 }
 
 /// At most so many of them, from the first to the last: files are often in the order of their labels.
