@@ -91,7 +91,8 @@ impl DecoderConfig {
         Ok(config)
     }
 
-    pub(super) fn inner(&self) -> usize {
+    /// The width inside feed-forward blocks.
+    pub(crate) fn inner(&self) -> usize {
         self.n_inner.unwrap_or(4 * self.n_embd)
     }
 }
