@@ -30,8 +30,8 @@ use masking::{Masked, Masker};
 const MINIMUM_TEXTS: usize = 100;
 
 /// One text in so many is held out, at most [`MOST_HELD_OUT`].
-const HELD_OUT: usize = 50;
-const MOST_HELD_OUT: usize = 2_000;
+pub(crate) const HELD_OUT: usize = 50;
+pub(crate) const MOST_HELD_OUT: usize = 2_000;
 
 /// What to adapt, and to what.
 #[derive(Debug, Clone, PartialEq)]
@@ -255,7 +255,7 @@ impl<'a> Adapter<'a> {
 }
 
 /// The corpus' texts in their order, tidied, each once.
-fn distinct_texts(corpus: &[DataSource]) -> Result<Vec<String>, TrainingError> {
+pub(crate) fn distinct_texts(corpus: &[DataSource]) -> Result<Vec<String>, TrainingError> {
     let (mut texts, mut met) = (Vec::new(), HashSet::new());
     for source in corpus {
         let read = source.read_texts()?.into_iter().map(|text| plain(&text));

@@ -1,4 +1,4 @@
-//! The training engine: BERT-like encoders with heads for classes or for hidden words, on the CPU.
+//! The training engine: BERT-like encoders with heads for classes or for hidden words, and GPT-2-like decoders, on the CPU.
 //!
 //! candle gives tensors, autograd and safetensors; the encoder's blocks (embedding, attention, feed-forward) and the linear
 //! layer are custom operations of our own with hand-written backward passes. Rows are **packed**: the token states of a
@@ -15,6 +15,7 @@ mod buffer;
 mod checkpoint;
 mod classifier;
 mod consolidation;
+mod decoder;
 mod embedding;
 mod encoder;
 mod feed_forward;
@@ -39,6 +40,7 @@ pub use checkpoint::{EncoderConfig, Weights};
 pub(crate) use checkpoint::{NamedTensor, write as write_tensors};
 pub use classifier::{Classifier, ParameterCounts};
 pub use consolidation::Consolidation;
+pub use decoder::{Decoder, DecoderConfig, Memory, fresh_weights};
 pub use encoder::{Encoder, Mode, Tokens};
 pub use freeze::{Freeze, Frozen};
 pub use loss::{

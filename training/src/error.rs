@@ -166,8 +166,8 @@ pub enum TrainingError {
         /// The files read.
         files: String,
     },
-    /// There are too few texts to adapt an encoder to.
-    #[error("{texts} distinct texts in {files}; at least {minimum} are needed to adapt an encoder (name more files)")]
+    /// There are too few texts without labels to learn from.
+    #[error("{texts} distinct texts in {files}; at least {minimum} are needed to learn from (name more files)")]
     TooFewTexts {
         /// Distinct texts.
         texts: usize,
@@ -176,8 +176,8 @@ pub enum TrainingError {
         /// The files read.
         files: String,
     },
-    /// The base encoder's directory is not what it should be.
-    #[error("base encoder {}: {message}", path.display())]
+    /// The directory of a base encoder, or of a language model, is not what it should be.
+    #[error("base model {}: {message}", path.display())]
     BaseEncoder {
         /// The directory or file.
         path: PathBuf,
@@ -319,6 +319,9 @@ pub enum TrainingError {
     /// A tokenizer or a model that is evaluated failed.
     #[error(transparent)]
     Inference(#[from] inference::InferenceError),
+    /// A model could not be exported.
+    #[error(transparent)]
+    Export(#[from] crate::export::ExportError),
     /// The base encoder is not installed.
     #[error(transparent)]
     Parts(#[from] foundation::parts::PartsError),
@@ -356,6 +359,7 @@ impl Failure for TrainingError {
             | Self::UnusableCheckpoint { .. }
             | Self::NotProbabilities { .. } => FailureKind::Corrupt,
             Self::Inference(error) => error.kind(),
+            Self::Export(error) => error.kind(),
             Self::Parts(error) => error.kind(),
             Self::Unwritable { .. } | Self::Diverged { .. } | Self::Engine(_) => FailureKind::Internal,
         }

@@ -2,7 +2,8 @@
 //!
 //! [`TrainingRun`] says what to train, [`train`] does it and leaves a model directory in Hugging Face layout, [`evaluation`]
 //! measures any model on any labelled file, [`cross_validate`] measures a recipe, [`search`] looks for a better one. [`adapt`] makes a base encoder of
-//! unlabelled texts first, [`pruning`] makes models smaller. The engine in [`engine`] is candle with blocks of our own.
+//! unlabelled texts first, [`language_model`] one that writes texts, [`pruning`] makes models smaller. The engine in [`engine`] is
+//! candle with blocks of our own.
 
 mod adaptation;
 pub mod agreement;
@@ -17,6 +18,7 @@ pub mod evaluation;
 pub mod export;
 mod fine_tuned;
 pub mod label_audit;
+pub mod language_model;
 mod metrics;
 pub mod out_of_fold;
 pub mod plots;

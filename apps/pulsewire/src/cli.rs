@@ -76,6 +76,9 @@ pub(crate) enum Command {
     Data(commands::data::DataCommand),
     /// Adapt a base encoder to the texts of a domain, without labels
     Adapt(Box<commands::adapt::AdaptCommand>),
+    /// Train a small language model on texts, and let it write
+    #[command(subcommand)]
+    LanguageModel(commands::language_model::LanguageModelCommand),
     /// Fine-tune an encoder on labelled files and publish it
     Train(Box<commands::train::TrainCommand>),
     /// Measure a training recipe: every row judged by a model that has not seen it
@@ -117,6 +120,7 @@ impl Command {
             Self::Doctor(command) => command.run().await,
             Self::Data(command) => command.run().await,
             Self::Adapt(command) => command.run(),
+            Self::LanguageModel(command) => command.run(),
             Self::Train(command) => command.run(global).await,
             Self::CrossValidate(command) => command.run().await,
             Self::Search(command) => command.run(),

@@ -11,6 +11,7 @@ pub(crate) mod doctor;
 pub(crate) mod evaluate;
 pub(crate) mod export;
 pub(crate) mod feed;
+pub(crate) mod language_model;
 pub(crate) mod model;
 pub(crate) mod monitor;
 pub(crate) mod prune;

@@ -13,6 +13,7 @@ mod setup;
 mod store_process;
 mod terminal;
 mod training_folder;
+mod unlabelled;
 
 use std::process::ExitCode;
 

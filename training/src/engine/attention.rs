@@ -32,6 +32,8 @@ pub(super) struct Attention {
     pub(super) residual: Residual,
     /// How many heads share the width.
     pub(super) heads: usize,
+    /// Whether a token attends to itself and those before it alone.
+    pub(super) causal: bool,
 }
 
 /// One application of the block.
@@ -78,16 +80,24 @@ impl Block for AttentionBlock {
 
 impl AttentionBlock {
     fn sequences(&self, width: usize) -> Vec<Sequence> {
-        let heads = self.parameters.heads;
+        let Attention { heads, causal, .. } = *self.parameters;
         let lead = self.prefix.as_ref().map_or(0, |prefix| prefix.shape()[0]);
         let mut first_probability = 0;
         let measure = |length: usize| {
             let (head_size, dropout) = (width / heads, self.inner_dropout);
-            let sequence = Sequence { length, lead, heads, head_size, first_probability, dropout };
+            let sequence = Sequence { length, lead, heads, head_size, causal, first_probability, dropout };
             first_probability += sequence.probabilities();
             sequence
         };
         self.batch.spans().map(|span| span.len()).map(measure).collect()
+    }
+
+    /// Key and value of each of the batch's tokens, `[tokens, 2 width]`, as the forward pass left them: the prefix of tokens
+    /// to come. It can be asked once, and not before a backward pass.
+    pub(super) fn keys_and_values(&self) -> Result<Vec<f32>> {
+        let width = self.parameters.outer.shape()[1];
+        let rows = self.kept.take(self.name())?.inner;
+        Ok(rows.chunks_exact(3 * width).flat_map(|row| row[width..].iter().copied()).collect())
     }
 
     fn prefix_values(&self) -> Vec<f32> {

@@ -99,7 +99,7 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Reads `model.safetensors` of a directory; any float type becomes f32, and a prefix `bert.` is taken off.
+    /// Reads `model.safetensors` of a directory; any float type becomes f32, and a prefix `bert.` or `transformer.` is taken off.
     pub fn load(directory: &Path) -> Result<Self, TrainingError> {
         let path = directory.join("model.safetensors");
         if !path.exists() {
@@ -109,7 +109,10 @@ impl Weights {
         let tensors = candle_core::safetensors::load(&path, &Device::Cpu).map_err(|error| {
             TrainingError::BaseEncoder { path: path.clone(), message: format!("not a whole safetensors file: {error}") }
         })?;
-        let plain = |name: String| name.strip_prefix("bert.").map(str::to_owned).unwrap_or(name);
+        let bare = |name: &str| {
+            ["bert.", "transformer."].iter().find_map(|prefix| name.strip_prefix(prefix).map(str::to_owned))
+        };
+        let plain = |name: String| bare(&name).unwrap_or(name);
         Ok(Self { tensors: tensors.into_iter().map(|(name, tensor)| (plain(name), tensor)).collect(), path })
     }
 

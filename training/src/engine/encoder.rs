@@ -19,7 +19,7 @@ use super::prediction::{Prediction, PredictionBlock};
 use crate::error::TrainingError;
 use crate::random::{Dropout, Random};
 use loader::PARTS;
-pub(super) use loader::{Loader, new_linear};
+pub(super) use loader::{INITIAL_DEVIATION, Loader, new_linear};
 
 /// What a forward pass is for.
 #[derive(Debug, Clone, Copy, PartialEq)]

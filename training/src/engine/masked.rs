@@ -22,13 +22,21 @@ pub struct MaskedLanguageModel {
     pooler: Option<Linear>,
 }
 
-/// How well hidden words were guessed.
+/// How well words were guessed.
 #[derive(Debug, Clone)]
 pub struct Guess {
     /// The mean cross-entropy in nats: a scalar, for the backward pass.
     pub loss: Tensor,
     /// The share of words whose likeliest guess is right.
     pub hits: f64,
+}
+
+impl Guess {
+    /// Of an output block's `[2]`: loss, then hits.
+    pub(super) fn of(judged: &Tensor) -> candle_core::Result<Self> {
+        let hits = f64::from(judged.detach().narrow(0, 1, 1)?.squeeze(0)?.to_scalar::<f32>()?);
+        Ok(Self { loss: judged.narrow(0, 0, 1)?.squeeze(0)?, hits })
+    }
 }
 
 impl MaskedLanguageModel {
@@ -55,9 +63,7 @@ impl MaskedLanguageModel {
         let states = self.encoder.states(batch, Tokens::All, mode)?;
         let hidden = states.index_select(&Tensor::new(places, &Device::Cpu)?, 0)?;
         let block = self.encoder.prediction_block(self.prediction.clone(), targets);
-        let judged = mode.apply(&hidden, block)?;
-        let hits = f64::from(judged.detach().narrow(0, 1, 1)?.squeeze(0)?.to_scalar::<f32>()?);
-        Ok(Guess { loss: judged.narrow(0, 0, 1)?.squeeze(0)?, hits })
+        Guess::of(&mode.apply(&hidden, block)?)
     }
 
     /// Every parameter that is trained, in an order that is always the same.

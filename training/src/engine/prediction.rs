@@ -14,7 +14,7 @@ use super::matrix::{Matrix, MatrixMut, Target, Threads, multiply};
 use super::operation::{Block, Kept, tensor, values, with_values};
 use super::parameter::Parameter;
 use super::residual::{Norm, Normalised, add_row_sums};
-use super::vector::{exp, sum, vectorised};
+use super::vector::{add_to_rows, exp, sum, vectorised};
 use crate::random::Dropout;
 
 /// The head's own parameters.
@@ -99,7 +99,10 @@ impl CustomOp1 for PredictionBlock {
             .scores
             .par_chunks_mut(vocabulary)
             .zip(&self.targets)
-            .map(|(scores, target)| judge(scores, &bias, *target as usize, share))
+            .map(|(scores, target)| {
+                add_to_rows(scores, &bias);
+                judge(scores, *target as usize, share)
+            })
             .collect();
         let loss = judged.iter().map(|(loss, _)| f64::from(*loss)).sum::<f64>() / rows as f64;
         let hits = judged.iter().filter(|(_, hit)| *hit).count() as f64 / rows as f64;
@@ -140,11 +143,10 @@ impl CustomOp1 for PredictionBlock {
 
 vectorised! {
     /// A word's cross-entropy, and whether it has the highest score. The scores go out as the gradient of `share` times that.
-    fn judge(scores: &mut [f32], bias: &[f32], target: usize, share: f32) -> (f32, bool) {
+    pub(super) fn judge(scores: &mut [f32], target: usize, share: f32) -> (f32, bool) {
         let mut highest = f32::NEG_INFINITY;
-        for (score, bias) in scores.iter_mut().zip(bias) {
-            *score += bias;
-            highest = if *score > highest { *score } else { highest };
+        for &score in scores.iter() {
+            highest = if score > highest { score } else { highest };
         }
         let wanted = scores[target];
         for score in scores.iter_mut() {

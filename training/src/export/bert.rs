@@ -19,7 +19,7 @@ use crate::export::precision::Form;
 use crate::export::weights::Weights;
 
 /// What an attention logit of padding is lowered by: far beyond any logit, and far from the end of f32.
-const MASKED: f32 = -10_000.0;
+pub(super) const MASKED: f32 = -10_000.0;
 
 /// How the tokens' vectors become the text's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -287,25 +287,11 @@ impl Writer<'_> {
         graph.node("Div", "pooler.mean", &[&sum, &count], &[])
     }
 
-    /// A layer normalisation, of which ONNX Runtime makes one operation.
     fn normalise(&mut self, layer: &str, x: &Value) -> Result<Value, ExportError> {
         let size = self.config.hidden_size;
         let weight = self.weight(&format!("{layer}.weight"), &[size])?;
         let bias = self.weight(&format!("{layer}.bias"), &[size])?;
-        let own = |part: &str| format!("{layer}.{part}");
-        let graph = &mut self.graph;
-        let (two, epsilon) =
-            (graph.scalar(&own("two"), 2.0), graph.scalar(&own("epsilon"), self.config.layer_norm_eps));
-        let over_vector = || [Attribute::Ints("axes", &[-1]), Attribute::Int("keepdims", 1)];
-        let mean = graph.node("ReduceMean", &own("mean"), &[x], &over_vector());
-        let centred = graph.node("Sub", &own("centred"), &[x, &mean], &[]);
-        let square = graph.node("Pow", &own("square"), &[&centred, &two], &[]);
-        let variance = graph.node("ReduceMean", &own("variance"), &[&square], &over_vector());
-        let shifted = graph.node("Add", &own("shifted"), &[&variance, &epsilon], &[]);
-        let deviation = graph.node("Sqrt", &own("deviation"), &[&shifted], &[]);
-        let normal = graph.node("Div", &own("normal"), &[&centred, &deviation], &[]);
-        let scaled = graph.node("Mul", &own("scaled"), &[&normal, &weight], &[]);
-        Ok(graph.node("Add", layer, &[&scaled, &bias], &[]))
+        Ok(self.graph.normalise(layer, x, &weight, &bias, self.config.layer_norm_eps))
     }
 
     pub(super) fn weight(&mut self, name: &str, shape: &[usize]) -> Result<Value, ExportError> {

@@ -1,15 +1,12 @@
 //! `pulsewire adapt`: a base encoder adapted to the texts of a domain.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::Args;
-use training::{Adaptation, AdaptationReport, AdaptationSettings, DataSource, Encoding, Format, adapt};
+use training::{Adaptation, AdaptationSettings, adapt};
 
-use crate::exit::UsageError;
-use crate::settings::serde_name;
 use crate::terminal::{print_json, print_line};
+use crate::unlabelled::{TextArguments, check_new, make_folder};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -23,21 +20,8 @@ some ten thousand of the kind that the model will read are a good start. A train
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct AdaptCommand {
-    /// File of texts: CSV, TSV, NDJSON or Parquet (may be given more than once)
-    #[arg(long, value_name = "FILE", required = true)]
-    data: Vec<PathBuf>,
-    /// Column or key of the text [default: text]
-    #[arg(long, value_name = "COLUMN")]
-    text: Option<String>,
-    /// csv, tsv, ndjson, parquet, separated or conll [default: by the file's ending]
-    #[arg(long, value_name = "FORMAT", value_parser = serde_name::<Format>)]
-    format: Option<Format>,
-    /// utf-8 or latin-1
-    #[arg(long, value_name = "NAME", default_value = "utf-8", value_parser = serde_name::<Encoding>)]
-    encoding: Encoding,
-    /// The file has no header: columns are called 1, 2 and so on
-    #[arg(long)]
-    no_header: bool,
+    #[command(flatten)]
+    texts: TextArguments,
     /// Folder to write, which must not exist yet
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -66,10 +50,9 @@ pub(crate) struct AdaptCommand {
 
 impl AdaptCommand {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        if self.out.exists() {
-            return Err(UsageError(format!("--out {} exists already", self.out.display())).into());
-        }
-        let report = tokio::task::block_in_place(|| write(&self.adaptation(), &self.out))?;
+        check_new(&self.out)?;
+        let make = |folder: &Path| Ok(adapt(&self.adaptation(), folder)?);
+        let report = tokio::task::block_in_place(|| make_folder(&self.out, make))?;
         if self.json {
             return print_json(&report);
         }
@@ -78,13 +61,6 @@ impl AdaptCommand {
     }
 
     fn adaptation(&self) -> Adaptation {
-        let source = |path: &PathBuf| DataSource {
-            format: self.format,
-            encoding: self.encoding,
-            text: self.text.clone(),
-            header: !self.no_header,
-            ..DataSource::new(path)
-        };
         let default = AdaptationSettings::default();
         let settings = AdaptationSettings {
             epochs: self.epochs.unwrap_or(default.epochs),
@@ -93,21 +69,6 @@ impl AdaptCommand {
             max_tokens: self.max_tokens.unwrap_or(default.max_tokens),
             ..default
         };
-        let corpus = self.data.iter().map(source).collect();
-        Adaptation { base: self.base.clone(), corpus, seed: self.seed, settings }
+        Adaptation { base: self.base.clone(), corpus: self.texts.sources(), seed: self.seed, settings }
     }
-}
-
-/// Everything in a folder beside the target, which gets its name only when all is there.
-fn write(adaptation: &Adaptation, out: &Path) -> anyhow::Result<AdaptationReport> {
-    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
-    let staging = tempfile::Builder::new()
-        .prefix(".adaptation-")
-        .tempdir_in(parent)
-        .with_context(|| format!("cannot write into {}", parent.display()))?;
-    let report = adapt(adaptation, staging.path())?;
-    let staging = staging.keep();
-    fs::rename(&staging, out).with_context(|| format!("cannot move {} to {}", staging.display(), out.display()))?;
-    Ok(report)
 }

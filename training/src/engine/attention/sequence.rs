@@ -17,6 +17,8 @@ pub(super) struct Sequence {
     pub(super) lead: usize,
     pub(super) heads: usize,
     pub(super) head_size: usize,
+    /// Whether tokens attend to none after them.
+    pub(super) causal: bool,
     /// Where its probabilities begin, which is what dropout counts by.
     pub(super) first_probability: usize,
     pub(super) dropout: Dropout,
@@ -116,6 +118,9 @@ impl Sequence {
                 let mut scores = self.scores_mut(probabilities, source);
                 multiply(&mut scores, Target::Set, query, key, self.scale(), Threads::One);
             }
+            if self.causal {
+                self.hide_later(probabilities);
+            }
             softmax_rows(probabilities, self.width());
             let weights = if self.dropout.is_off() {
                 &*probabilities
@@ -129,6 +134,13 @@ impl Sequence {
                 let value = self.part(rows, source, VALUE, head);
                 multiply(&mut target, source.mode(), self.scores(weights, source), value, 1.0, Threads::One);
             }
+        }
+    }
+
+    /// Gives the keys of later tokens no probability, and so no gradient.
+    fn hide_later(self, scores: &mut [f32]) {
+        for (row, scores) in scores.chunks_exact_mut(self.width()).enumerate() {
+            scores[self.lead + row + 1..].fill(f32::NEG_INFINITY);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Builds the model's blocks from a checkpoint, by the names that Hugging Face gives their weights.
 
+use crate::engine::activation::gelu_rows;
 use crate::engine::attention::Attention;
 use crate::engine::checkpoint::{EncoderConfig, Weights};
 use crate::engine::embedding::Embedding;
@@ -11,8 +12,8 @@ use crate::engine::residual::{Norm, Residual};
 use crate::error::TrainingError;
 use crate::random::Random;
 
-/// The spread of new weights, as BERT was made with.
-const INITIAL_DEVIATION: f64 = 0.02;
+/// The spread of new weights, as BERT and GPT-2 were made with.
+pub(in crate::engine) const INITIAL_DEVIATION: f64 = 0.02;
 
 /// What attention stacks, by checkpoint name.
 pub(super) const PARTS: [&str; 3] = ["query", "key", "value"];
@@ -44,7 +45,7 @@ impl<'a> Loader<'a> {
     fn residual(&self, name: &str, depth: usize) -> Result<Residual, TrainingError> {
         Ok(Residual {
             bias: self.parameter(&format!("{name}.dense.bias"), &[self.hidden], Role::Offset, depth)?,
-            norm: self.norm(&format!("{name}.LayerNorm"), depth)?,
+            norm: Some(self.norm(&format!("{name}.LayerNorm"), depth)?),
         })
     }
 
@@ -117,6 +118,7 @@ impl<'a> Loader<'a> {
             outer: self.parameter(&format!("{prefix}.output.dense.weight"), &outer, Role::Weight, layer + 1)?,
             residual: self.residual(&format!("{prefix}.output"), layer + 1)?,
             heads,
+            causal: false,
         })
     }
 
@@ -129,6 +131,7 @@ impl<'a> Loader<'a> {
             inner: self.parameter(&format!("{inner}.weight"), &[wide, self.hidden], Role::Weight, layer + 1)?,
             inner_bias: self.parameter(&format!("{inner}.bias"), &[wide], Role::Offset, layer + 1)?,
             outer: self.parameter(&format!("{outer}.dense.weight"), &[self.hidden, wide], Role::Weight, layer + 1)?,
+            gelu: gelu_rows,
             residual: self.residual(&outer, layer + 1)?,
         })
     }
