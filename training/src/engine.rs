@@ -30,6 +30,7 @@ mod parameter;
 mod prediction;
 mod residual;
 mod schedule;
+mod sensitivity;
 mod vector;
 
 pub use adapter::{AdaLora, AdapterKind, Bottleneck, Lora, Prefix, Prompt, Target};
@@ -47,6 +48,7 @@ pub use optimizer::{Optimizer, OptimizerKind, OptimizerState};
 pub use packing::PackedBatch;
 pub use parameter::Parameter;
 pub use schedule::{Schedule, ScheduleKind};
+pub(crate) use sensitivity::Answer;
 
 #[cfg(test)]
 mod gradient_tests;
