@@ -84,6 +84,8 @@ pub(crate) enum Command {
     Search(Box<commands::search::SearchCommand>),
     /// Measure a model on labelled files
     Evaluate(commands::evaluate::EvaluateCommand),
+    /// Show which words make a model answer as it does
+    Explain(commands::explain::ExplainCommand),
     /// Write a model directory with a fresh ONNX file
     Export(commands::export::ExportCommand),
     /// List, show, promote and roll back models
@@ -119,6 +121,7 @@ impl Command {
             Self::CrossValidate(command) => command.run().await,
             Self::Search(command) => command.run(),
             Self::Evaluate(command) => command.run(global).await,
+            Self::Explain(command) => command.run(global),
             Self::Export(command) => command.run(global).await,
             Self::Model(command) => command.run(global),
             Self::Feed(command) => command.run(global).await,
