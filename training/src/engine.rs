@@ -33,6 +33,7 @@ mod prediction;
 mod pruned_heads;
 mod residual;
 mod schedule;
+mod sensitivity;
 mod vector;
 
 pub use adapter::{AdaLora, AdapterKind, Bottleneck, Lora, Prefix, Prompt, Target};
@@ -53,6 +54,7 @@ pub use packing::PackedBatch;
 pub use parameter::Parameter;
 pub use pruned_heads::PrunedHeads;
 pub use schedule::{Schedule, ScheduleKind};
+pub(crate) use sensitivity::Answer;
 
 #[cfg(test)]
 mod gradient_tests;

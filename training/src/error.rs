@@ -275,6 +275,16 @@ pub enum TrainingError {
         /// The heads there are.
         found: Vec<String>,
     },
+    /// The model that is asked has no such label.
+    #[error("head {head:?} has no label {wanted:?}; its labels are {}", quoted(found))]
+    MissingLabel {
+        /// The head.
+        head: String,
+        /// The label asked for.
+        wanted: String,
+        /// The labels there are.
+        found: Vec<String>,
+    },
     /// Annotators who have no unit in common.
     #[error(
         "none of {units} units has labels of two annotators ({}); is the column of ids the right one?",
@@ -334,6 +344,7 @@ impl Failure for TrainingError {
             Self::UnknownFormat { .. }
             | Self::MissingColumn { .. }
             | Self::MissingHead { .. }
+            | Self::MissingLabel { .. }
             | Self::NotTags { .. }
             | Self::FineTuned { .. }
             | Self::Pruning { .. }

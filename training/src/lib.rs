@@ -15,6 +15,7 @@ mod distillation;
 pub mod engine;
 mod error;
 pub mod evaluation;
+pub mod explanation;
 pub mod export;
 mod fine_tuned;
 pub mod label_audit;

@@ -271,5 +271,3 @@ fn tokenise(
 
 #[cfg(test)]
 pub(crate) mod tests;
-#[cfg(test)]
-mod transformers_tests;

@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Search(Box<commands::search::SearchCommand>),
     /// Measure a model on labelled files
     Evaluate(commands::evaluate::EvaluateCommand),
+    /// Show which words make a model answer as it does
+    Explain(commands::explain::ExplainCommand),
     /// Leave tokens, layers or attention heads out of a model or a base encoder
     Prune(Box<commands::prune::PruneCommand>),
     /// Write a model directory with a fresh ONNX file
@@ -125,6 +127,7 @@ impl Command {
             Self::CrossValidate(command) => command.run().await,
             Self::Search(command) => command.run(),
             Self::Evaluate(command) => command.run(global).await,
+            Self::Explain(command) => command.run(global),
             Self::Prune(command) => command.run(global).await,
             Self::Export(command) => command.run(global).await,
             Self::Model(command) => command.run(global),

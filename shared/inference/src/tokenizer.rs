@@ -1,11 +1,14 @@
 //! Texts to tokens, at a cost that a text's length cannot run away with.
 
+mod spans;
+
 use std::fmt;
 use std::path::Path;
 
-use tokenizers::{Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
+use tokenizers::{Encoding, Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
 
 use crate::error::InferenceError;
+pub use spans::{SpannedTokens, WordSpan};
 
 /// The longest input of a model whose `config.json` and `tokenizer.json` do not tell it.
 const DEFAULT_MAX_TOKENS: usize = 512;
@@ -128,19 +131,30 @@ impl TextTokenizer {
 
     /// Tokenises one text, cut to the longest input.
     pub fn encode(&self, text: &str) -> Result<Tokens, InferenceError> {
-        let mut tokens = Tokens::new([]);
+        let encoding = self.encode_head(text, |head| self.inner.encode_fast(head, true))?;
+        Ok(Tokens::new(encoding.get_ids()))
+    }
+
+    /// The same, with the words that the tokens are pieces of.
+    pub fn encode_spans(&self, text: &str) -> Result<SpannedTokens, InferenceError> {
+        Ok(SpannedTokens::of(&self.encode_head(text, |head| self.inner.encode(head, true))?))
+    }
+
+    /// Encodes as much of a text as fills the longest input.
+    fn encode_head(
+        &self,
+        text: &str,
+        encode: impl Fn(&str) -> tokenizers::Result<Encoding>,
+    ) -> Result<Encoding, InferenceError> {
+        let mut encoding = Encoding::default();
         for characters in CHARACTERS_PER_TOKEN {
             let head = cut(text, characters * self.max_tokens);
-            let encoding = self
-                .inner
-                .encode_fast(head, true)
-                .map_err(|source| InferenceError::Tokenise { bytes: text.len(), source })?;
-            tokens = Tokens::new(encoding.get_ids());
-            if head.len() == text.len() || tokens.len() >= self.max_tokens {
+            encoding = encode(head).map_err(|source| InferenceError::Tokenise { bytes: text.len(), source })?;
+            if head.len() == text.len() || encoding.len() >= self.max_tokens {
                 break;
             }
         }
-        Ok(tokens)
+        Ok(encoding)
     }
 
     /// Tokenises words, each for itself, and cuts the text to the longest input. A word is read by its first token, as BERT is

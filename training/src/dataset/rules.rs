@@ -11,8 +11,8 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::Cleaning;
 use super::card::with_placeholders;
+use super::cleaning::{Cleaning, plain};
 
 /// What takes an address's place.
 const URL: &str = "[URL]";
@@ -75,6 +75,11 @@ impl CleaningRules {
     /// Whether any of these changes texts.
     pub fn changes_texts(self) -> bool {
         self.of_texts() != Self::default()
+    }
+
+    /// A text as a model of these rules reads it: what becomes of each row's text.
+    pub fn tidied(self, text: &str) -> String {
+        plain(&self.apply(text, &mut Cleaning::default()))
     }
 
     /// The text by these rules, but for its spaces and control characters; what they met is added to `cleaning`.

@@ -102,6 +102,16 @@ impl Classifier {
         states.apply_op1(LinearLayer(head.clone()))
     }
 
+    /// The width of token states.
+    pub(super) fn hidden(&self) -> usize {
+        self.encoder.hidden()
+    }
+
+    /// A row of the word table, `[hidden]`; none for an id beyond it.
+    pub(crate) fn word_vector(&self, id: u32) -> Option<Vec<f32>> {
+        self.encoder.word_vector(id)
+    }
+
     /// Every parameter, in an order that is always the same.
     pub fn parameters(&self) -> Vec<&Parameter> {
         let mut all = self.encoder.parameters();

@@ -151,7 +151,7 @@ fn mean(terms: &Tensor) -> Result<Tensor> {
 }
 
 /// In operations that autograd knows: candle's fused ones cut the gradient silently.
-fn log_softmax(logits: &Tensor) -> Result<Tensor> {
+pub(super) fn log_softmax(logits: &Tensor) -> Result<Tensor> {
     let highest = logits.max_keepdim(D::Minus1)?.detach();
     let shifted = logits.broadcast_sub(&highest)?;
     let total = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
@@ -164,7 +164,7 @@ fn softplus(logits: &Tensor) -> Result<Tensor> {
     highest.clone() + ((logits - &highest)?.exp()? + highest.neg()?.exp()?)?.log()?
 }
 
-fn sigmoid(logits: &Tensor) -> Result<Tensor> {
+pub(super) fn sigmoid(logits: &Tensor) -> Result<Tensor> {
     (logits - softplus(logits)?)?.exp()
 }
 

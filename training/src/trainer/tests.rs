@@ -18,6 +18,7 @@ mod continual;
 mod distillation;
 mod interruption;
 mod kinds;
+mod transformers;
 mod words;
 
 pub(crate) const WORDS: [&str; 9] = ["up", "down", "rain", "sun", "and", "the", "shares", "today", "again"];

@@ -186,6 +186,5 @@ async fn finished(plan: &Plan, monitor: &Monitor, bar: &Progress) -> anyhow::Res
 }
 
 fn colors() -> Colors {
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if terminal::is_interactive() && !plain { Colors::On } else { Colors::Off }
+    if terminal::colours() { Colors::On } else { Colors::Off }
 }
