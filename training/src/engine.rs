@@ -27,25 +27,28 @@ mod operation;
 mod optimizer;
 mod packing;
 mod parameter;
+mod pooling;
 mod prediction;
 mod residual;
 mod schedule;
 mod vector;
 
 pub use adapter::{AdaLora, AdapterKind, Bottleneck, Lora, Prefix, Prompt, Target};
+pub(crate) use checkpoint::OWN_TYPE;
 pub use checkpoint::{EncoderConfig, Weights};
 pub use classifier::{Classifier, ParameterCounts};
 pub use consolidation::Consolidation;
 pub use encoder::{Encoder, Mode, Tokens};
 pub use freeze::{Freeze, Frozen};
 pub use loss::{
-    BinaryCrossEntropy, BinaryFocal, ClassBalanced, CrossEntropy, Distilled, Focal, Loss, LossKind, Objective,
+    BinaryCrossEntropy, BinaryFocal, ClassBalanced, CrossEntropy, Distilled, Focal, InfoNce, Loss, LossKind, Objective,
     SquaredError, Weighted,
 };
 pub use masked::{Guess, MaskedLanguageModel};
 pub use optimizer::{Optimizer, OptimizerKind, OptimizerState};
 pub use packing::PackedBatch;
 pub use parameter::Parameter;
+pub use pooling::Pooling;
 pub use schedule::{Schedule, ScheduleKind};
 
 #[cfg(test)]
