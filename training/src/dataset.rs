@@ -5,6 +5,7 @@ pub mod card;
 mod classes;
 mod clean;
 mod cleaning;
+mod few;
 mod folds;
 mod forest;
 mod label_reading;
@@ -90,10 +91,14 @@ impl TaskData {
         let of_file = |file: &[Row], rows: &[usize]| {
             if file.is_empty() { Ok(side(rows)) } else { prepared.examples(file) }
         };
+        let train = match task.split.rows_per_label {
+            Some(most) => few::of_each(side(&sides.train), most, seed),
+            None => side(&sides.train),
+        };
         let mut data = Self {
             name: task.name.clone(),
             kind: task.kind,
-            train: side(&sides.train),
+            train,
             validation: of_file(&prepared.validation, &sides.validation)?,
             test: of_file(&prepared.test, &sides.test)?,
             labels: prepared.labels.clone(),

@@ -29,6 +29,7 @@ mod operation;
 mod optimizer;
 mod packing;
 mod parameter;
+mod pooling;
 mod prediction;
 mod pruned_heads;
 mod residual;
@@ -37,6 +38,7 @@ mod sensitivity;
 mod vector;
 
 pub use adapter::{AdaLora, AdapterKind, Bottleneck, Lora, Prefix, Prompt, Target};
+pub(crate) use checkpoint::OWN_TYPE;
 pub use checkpoint::{EncoderConfig, Weights};
 pub(crate) use checkpoint::{NamedTensor, write as write_tensors};
 pub use classifier::{Classifier, ParameterCounts};
@@ -45,13 +47,14 @@ pub use decoder::{Decoder, DecoderConfig, Memory, fresh_weights};
 pub use encoder::{Encoder, Mode, Tokens};
 pub use freeze::{Freeze, Frozen};
 pub use loss::{
-    BinaryCrossEntropy, BinaryFocal, ClassBalanced, CrossEntropy, Distilled, Focal, Loss, LossKind, Objective,
+    BinaryCrossEntropy, BinaryFocal, ClassBalanced, CrossEntropy, Distilled, Focal, InfoNce, Loss, LossKind, Objective,
     SquaredError, Weighted,
 };
 pub use masked::{Guess, MaskedLanguageModel};
 pub use optimizer::{Optimizer, OptimizerKind, OptimizerState};
 pub use packing::PackedBatch;
 pub use parameter::Parameter;
+pub use pooling::Pooling;
 pub use pruned_heads::PrunedHeads;
 pub use schedule::{Schedule, ScheduleKind};
 pub(crate) use sensitivity::Answer;

@@ -27,7 +27,7 @@ use inference::InferenceError;
 use crate::engine::DecoderConfig;
 
 pub use agreement::{AgreementReport, Difference, HeadAgreement, check_agreement};
-pub use bert::{EncoderConfig, Pooling};
+pub use bert::EncoderConfig;
 pub use calibration::{Calibration, MINIMUM_TEXTS, RangeMethod};
 pub use card::{AccuracyCost, CARD_VERSION, CalibrationCard, ExportCard};
 pub use identity::Identity;

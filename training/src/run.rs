@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::continual::Continual;
 use crate::distillation::Distillation;
 use crate::error::TrainingError;
+use crate::few_shot::FewShot;
 
 pub use hyperparameters::Hyperparameters;
 pub use inference::TaskKind;
@@ -63,7 +64,8 @@ pub use task::Task;
 /// test = [{ path = "test.txt", format = "conll" }]
 /// ```
 ///
-/// A run that goes on from a model in use names it as `base` and has a section `[continual]`.
+/// A run that goes on from a model in use names it as `base` and has a section `[continual]`; one of a few rows a label has a section
+/// `[few_shot]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingRun {
@@ -94,6 +96,9 @@ pub struct TrainingRun {
     /// That `base` is a fine-tuned model to go on from, and what keeps its old answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continual: Option<Continual>,
+    /// That the encoder learns by contrast, and the head apart from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub few_shot: Option<FewShot>,
 }
 
 impl TrainingRun {
@@ -154,6 +159,10 @@ impl TrainingRun {
                     "\"tokens\" must be the run's only task: its encoder is read word by word, without a pooler";
                 return invalid(format!("tasks[{index}].kind"), message);
             }
+            if task.kind == TaskKind::Tokens && self.hyperparameters.pooling.is_some() {
+                let message = "must not be set: words are read at their own tokens";
+                return invalid("hyperparameters.pooling".to_owned(), message);
+            }
             if let Some((key, message)) = task.fault() {
                 return invalid(format!("tasks[{index}].{key}"), message);
             }
@@ -167,7 +176,18 @@ impl TrainingRun {
             return invalid(format!("tasks[{index}].kind"), message);
         }
         self.check_continual()?;
+        self.check_few_shot()?;
         self.hyperparameters.validate().map_err(TrainingError::from)
+    }
+
+    fn check_few_shot(&self) -> Result<(), TrainingError> {
+        let Some(few_shot) = &self.few_shot else { return Ok(()) };
+        let alone = self.distillation.is_none() && self.continual.is_none();
+        let beside = (!alone).then_some(("few_shot", "must not stand beside `distillation` or `continual`"));
+        match beside.or_else(|| few_shot.fault(&self.tasks, &self.hyperparameters)) {
+            Some((key, message)) => Err(ConfigurationError::invalid(key, message).into()),
+            None => Ok(()),
+        }
     }
 
     fn check_continual(&self) -> Result<(), TrainingError> {
@@ -257,6 +277,19 @@ mod tests {
         check(&format!("{old}replay = 1.0\n"), "continual.replay");
         check(&format!("{old}replay = 0.2\ntask = \"mood\"\n"), "continual.task");
         check(&format!("{old}replay = 0.6\n{unlabelled}"), "continual.replay: must leave room");
+        let few = "[few_shot]\n";
+        check("[few_shot]\npairs = 3\n", "pairs");
+        check("[few_shot]\ntemperature = 0.0\n", "few_shot.temperature");
+        check("[few_shot]\ntemperature = nan\n", "few_shot.temperature");
+        check(&format!("kind = \"multi-label\"\n{few}"), "few_shot: takes a run of one task");
+        check(&format!("[[tasks]]\nname = \"b\"\ndata = [{{ path = \"b.csv\" }}]\n{few}"), "few_shot: takes");
+        check(&format!("{few}[hyperparameters]\nbatch_size = 3\n"), "hyperparameters.batch_size");
+        check(&format!("{few}[hyperparameters]\nmixup = 0.1\n"), "hyperparameters.mixup");
+        check(&format!("{few}[distillation]\nteachers = [\"a\"]\n"), "must not stand beside");
+        check("kind = \"tokens\"\n[hyperparameters]\npooling = \"mean\"\n", "hyperparameters.pooling");
+        check("[hyperparameters]\npooling = \"max\"\n", "cls");
+        check("split = { rows_per_label = 0 }\n", "tasks[0].split");
+        check("kind = \"multi-label\"\nsplit = { rows_per_label = 9 }\n", "tasks[0].split");
         check("kind = \"ranking\"\n", "multi-label");
         check("kind = \"tokens\"\n[distillation]\nteachers = [\"a\"]\n", "tasks[0].kind");
         check("kind = \"tokens\"\n[continual]\n", "tasks[0].kind");

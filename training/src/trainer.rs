@@ -7,8 +7,10 @@ mod continuation;
 mod curves;
 mod fit;
 mod groups;
+mod head;
 mod lessons;
 mod mixup;
+mod partners;
 mod pass;
 mod reading;
 mod sampler;
@@ -27,7 +29,7 @@ use foundation::progress::{Progress, Unit};
 use inference::TextTokenizer;
 
 use crate::dataset::{self, Example, Target, TaskData};
-use crate::engine::{Classifier, Consolidation, EncoderConfig, Mode, Objective, PackedBatch, Weights};
+use crate::engine::{Classifier, Consolidation, EncoderConfig, Mode, Objective, PackedBatch, Pooling, Weights};
 use crate::error::TrainingError;
 use crate::metrics::HeadReport;
 use crate::report::{REPORT_VERSION, TaskReport, TrainingReport};
@@ -144,7 +146,8 @@ struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     fn new(run: &'a TrainingRun, base: &Path, data: &'a [TaskData]) -> Result<Self, TrainingError> {
-        let config = EncoderConfig::load(base)?;
+        let mut config = EncoderConfig::load(base)?;
+        config.pooling = run.hyperparameters.pooling.or(config.pooling).or(run.few_shot.map(|_| Pooling::Mean));
         run.hyperparameters.freeze.check(config.num_hidden_layers)?;
         let longest = run.hyperparameters.max_tokens.min(config.max_position_embeddings);
         let tokenizer = TextTokenizer::open(&base.join("tokenizer.json"), Some(longest))?;

@@ -155,6 +155,7 @@ mod tests {
             split_seed: None,
             distillation: None,
             continual: None,
+            few_shot: None,
             tasks: Vec::new(),
             hyperparameters: Default::default(),
         }

@@ -9,13 +9,17 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::parameter::Parameter;
+use super::pooling::Pooling;
 use super::pruned_heads::PrunedHeads;
 use crate::error::TrainingError;
+
+/// The `model_type` of a model that transformers would load but misread. It is to refuse, rather than answer something else.
+pub(crate) const OWN_TYPE: &str = "pulsewire-bert";
 
 /// An encoder's measures.
 #[derive(Debug, Clone, Deserialize)]
 pub struct EncoderConfig {
-    /// Only `bert` is known.
+    /// Only `bert` is known, and [`OWN_TYPE`] where nothing but the pooling sets a model apart.
     pub model_type: String,
     /// The width of token states.
     pub hidden_size: usize,
@@ -43,6 +47,9 @@ pub struct EncoderConfig {
     /// The heads that layers have lost.
     #[serde(default)]
     pub pruned_heads: PrunedHeads,
+    /// How the tokens' vectors become the text's (Pulsewire's own key); the pooler's where it is not set.
+    #[serde(default)]
+    pub pooling: Option<Pooling>,
     /// The whole file, for the keys that are handed on.
     #[serde(skip)]
     pub raw: Map<String, Value>,
@@ -70,6 +77,9 @@ impl EncoderConfig {
         let raw: Map<String, Value> = serde_json::from_str(&text).map_err(|error| refused(error.to_string()))?;
         let mut config: Self =
             serde_json::from_value(Value::Object(raw.clone())).map_err(|error| refused(error.to_string()))?;
+        if config.model_type == OWN_TYPE && !raw.contains_key("adapter") {
+            "bert".clone_into(&mut config.model_type);
+        }
         let known = [
             ("model_type", &config.model_type, "bert"),
             ("hidden_act", &config.hidden_act, "gelu"),

@@ -6,6 +6,7 @@ mod cross_entropy;
 mod distilled;
 mod divergence;
 mod focal;
+mod info_nce;
 mod squared_error;
 
 use std::fmt::Debug;
@@ -23,6 +24,7 @@ pub use class_balanced::{ClassBalanced, Weighted};
 pub use cross_entropy::CrossEntropy;
 pub use distilled::Distilled;
 pub use focal::{BinaryFocal, Focal};
+pub use info_nce::InfoNce;
 pub use squared_error::SquaredError;
 
 /// How far a head's answers are from what they should be.

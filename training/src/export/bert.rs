@@ -11,7 +11,7 @@ use inference::onnx::ModelProto;
 use inference::{Head, TaskKind};
 use serde::Deserialize;
 
-use crate::engine::{AdapterKind, PrunedHeads};
+use crate::engine::{AdapterKind, Pooling, PrunedHeads};
 use crate::export::ExportError;
 use crate::export::graph::{Attribute, GraphBuilder, Value};
 use crate::export::linear::Quantized;
@@ -20,19 +20,6 @@ use crate::export::weights::Weights;
 
 /// What an attention logit of padding is lowered by: far beyond any logit, and far from the end of f32.
 pub(super) const MASKED: f32 = -10_000.0;
-
-/// How the tokens' vectors become the text's.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Pooling {
-    /// The first token's vector through a dense layer and tanh, as BERT does it.
-    #[default]
-    Pooler,
-    /// The first token's vector as it is.
-    Cls,
-    /// The mean over all tokens.
-    Mean,
-}
 
 /// What the graph needs of `config.json`.
 #[derive(Debug, Clone, Deserialize)]

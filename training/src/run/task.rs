@@ -49,12 +49,18 @@ impl Task {
 
     /// What is wrong with its values: the key and what it must be.
     pub(super) fn fault(&self) -> Option<(&'static str, &'static str)> {
-        let Split { validation, test, .. } = self.split;
+        let Split { validation, test, rows_per_label, .. } = self.split;
         if self.data.is_empty() {
             return Some(("data", "at least one file is needed"));
         }
         if !(validation > 0.0 && test > 0.0 && validation + test <= 0.8) {
             return Some(("split", "shares must be above 0 and at most 0.8 together"));
+        }
+        if rows_per_label == Some(0) || (rows_per_label.is_some() && self.kind != TaskKind::SingleLabel) {
+            return Some((
+                "split",
+                "rows_per_label must be at least 1, and belongs to a task of kind = \"single-label\"",
+            ));
         }
         self.fault_of_kind().or_else(|| Some(("loss", self.loss.fault(self.kind)?)))
     }

@@ -9,11 +9,13 @@ use super::Trainer;
 use super::checkpoint::Keeper;
 use super::companions::Companions;
 use super::curves::Curves;
+use super::partners::Partners;
 use super::sampler::{Batch, Sampler};
 use crate::engine::{Optimizer, Schedule};
 use crate::error::TrainingError;
 use crate::metrics::HeadReport;
 use crate::report::EpochReport;
+use crate::run::Hyperparameters;
 
 /// How the fitting went.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -82,7 +84,10 @@ impl Trainer<'_> {
         let own = self.groups.iter().filter(|group| group.share.is_none());
         let sizes: Vec<usize> = own.map(|group| group.rows.len()).collect();
         let mut companions = Companions::new(&self.groups, settings.batch_size, self.run.seed);
-        let mut sampler = Sampler::new(&sizes, settings, self.run.seed);
+        let mut partners = self.run.few_shot.and_then(|_| Some(Partners::new(self.groups.first()?, self.run.seed)));
+        let drawn = if partners.is_some() { settings.batch_size / 2 } else { settings.batch_size };
+        let mut sampler =
+            Sampler::new(&sizes, &Hyperparameters { batch_size: drawn, ..settings.clone() }, self.run.seed);
         let total = sampler.steps_per_epoch() * settings.epochs;
         let warmup = (total as f64 * settings.warmup).round() as usize;
         let schedule = Schedule { kind: settings.schedule, warmup, total };
@@ -100,8 +105,12 @@ impl Trainer<'_> {
         let curves = Curves::start(self.run)?;
         let mut fit = Fit { trainer: self, schedule, state, keeper, curves, progress };
         for epoch in 1..=settings.epochs {
-            // Drawn for epochs that are over, too: so sampler and companions, which depend on the seed alone, stand where they stood.
+            // Drawn for epochs that are over, too: so those who draw, which depend on the seed alone, stand where they stood.
             let steps = companions.join(sampler.epoch());
+            let steps = match &mut partners {
+                Some(partners) => partners.join(steps),
+                None => steps,
+            };
             if epoch <= fit.state.place.history.epochs.len() {
                 continue;
             }
@@ -148,6 +157,9 @@ impl Fit<'_, '_> {
     fn validate(&mut self, epoch: usize, steps: usize) -> Result<(), TrainingError> {
         let (trainer, State { optimizer, place, best }) = (self.trainer, &mut self.state);
         optimizer.exchange_average(&trainer.model.parameters());
+        if trainer.run.few_shot.is_some() {
+            trainer.fit_head()?;
+        }
         let validation = (0..trainer.data.len())
             .map(|task| trainer.measure(task, &trainer.samples[task].validation))
             .collect::<Result<Vec<_>, _>>()?;

@@ -32,6 +32,13 @@ pub(super) struct Row {
     pub(super) taught: Taught,
 }
 
+impl Group {
+    /// The rows' labels for its first task; none where it has no labels.
+    pub(super) fn labels(&self) -> Vec<usize> {
+        self.rows.iter().filter_map(|row| row.targets.first()?.label()).collect()
+    }
+}
+
 /// The training sides of all tasks, with numbers as they are learned.
 pub(super) fn of(
     data: &[TaskData],

@@ -11,7 +11,8 @@ use super::lessons;
 use super::mixup::Mixing;
 use super::sampler::Batch;
 use crate::dataset::Target;
-use crate::engine::{Mode, PackedBatch, Parameter};
+use crate::engine::{InfoNce, Mode, PackedBatch, Parameter};
+use crate::few_shot::FewShot;
 use crate::random::Random;
 
 /// A batch that is being learned. Its dropout, its blend and its random offsets are decided by its number.
@@ -94,11 +95,16 @@ impl<'a> Pass<'a> {
         Var::from_vec(offsets.values.clone(), shape, &Device::Cpu)
     }
 
-    /// The sum of the heads' losses: every label weighs the same, however many of them a row has.
+    /// The sum of the heads' losses: every label weighs the same, however many of them a row has. With few rows a label, how far rows
+    /// of a label are from each other, beside those of others; heads have no part in it.
     fn loss(&self, packed: &Arc<PackedBatch>) -> Result<Tensor> {
         let Trainer { run, model, .. } = self.trainer;
         let dropout = run.hyperparameters.dropout as f32;
         let pooled = model.encode(packed, Mode::Training { seed: run.seed, step: self.number, dropout })?;
+        if let Some(FewShot { temperature }) = run.few_shot {
+            let labels: Vec<usize> = self.rows.iter().filter_map(|row| row.targets.first()?.label()).collect();
+            return InfoNce { temperature }.mean(&pooled, &labels);
+        }
         let hidden = self.hidden(&pooled)?;
         let pooled = self.blend(pooled)?;
         let losses = self.tasks.iter().enumerate().map(|(place, task)| {

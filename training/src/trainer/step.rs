@@ -18,7 +18,8 @@ pub(super) fn objectives(run: &TrainingRun, data: &[TaskData]) -> Vec<Objective>
         Objective {
             kind: data.kind,
             label_smoothing: run.hyperparameters.label_smoothing,
-            r_drop: run.hyperparameters.r_drop,
+            // Contrast compares rows with each other, not with themselves.
+            r_drop: if run.few_shot.is_some() { 0.0 } else { run.hyperparameters.r_drop },
             loss: match &run.distillation {
                 Some(Distillation { temperature, .. }) => {
                     Box::new(Distilled { labels: task.loss.build(data.kind, &rows), temperature: *temperature })

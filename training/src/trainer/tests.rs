@@ -16,6 +16,7 @@ use crate::source::DataSource;
 mod adapted;
 mod continual;
 mod distillation;
+mod few_shot;
 mod interruption;
 mod kinds;
 mod transformers;
@@ -95,6 +96,7 @@ pub(crate) fn run(directory: &Path) -> TrainingRun {
         split_seed: None,
         distillation: None,
         continual: None,
+        few_shot: None,
         tasks: vec![task("tone", file(directory, ["up", "down"])), task("sky", file(directory, ["rain", "sun"]))],
         hyperparameters,
     }

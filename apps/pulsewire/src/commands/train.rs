@@ -56,7 +56,9 @@ A run's file:
   unlabelled = { data = [{ path = \"feed.csv\", text = \"headline\" }] }
   [continual]                                                `base` is a model to go on from, with its heads
   old = [{ path = \"last_year.csv\" }]
-  replay = 0.2";
+  replay = 0.2
+  [few_shot]                       SetFit's recipe for a task of some ten rows a label: contrast, then the head; it wants
+  temperature = 0.05               more epochs and larger batches: epochs = 20, batch_size = 128";
 
 /// Arguments of `train`.
 #[derive(Debug, Args)]
@@ -185,6 +187,7 @@ impl RecipeArguments {
             hyperparameters,
             distillation: None,
             continual: None,
+            few_shot: None,
         })
     }
 }

@@ -32,6 +32,7 @@ pub(crate) fn identity(run: &TrainingRun, base: &Path, data_digest: &str) -> Res
         "the base encoder": model_digest(base)?,
         "distillation": distillation,
         "continual": continual,
+        "few_shot": run.few_shot,
     });
     Ok(identity.to_string())
 }

@@ -201,6 +201,7 @@ impl Bench<'_> {
             split_seed: None,
             distillation: None,
             continual: None,
+            few_shot: None,
             tasks: vec![task],
             hyperparameters: self.settings(),
         };
