@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use training::{
-    CleaningRules, DataSource, Encoding, Format, LabelNames, LabelReading, Row, TaskKind, TrainingError, read_rows,
-};
+use training::{CleaningRules, DataSource, Encoding, Format, LabelNames, LabelReading, Row, TaskKind, read_rows};
 
+use crate::remote::{Place, RemoteArguments, RemoteRows};
 use crate::settings::serde_name;
 
 /// Labelled files, all of one kind.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Data")]
 pub(crate) struct LabelledArguments {
-    /// Labelled file: CSV, TSV, NDJSON, Parquet, text@label lines, or CoNLL's tagged words (may be given more than once)
+    /// Labelled file: CSV, TSV, NDJSON, Parquet, text@label lines, or CoNLL's tagged words; or clickhouse:QUERY, kafka:TOPIC (may be
+    /// given more than once)
     #[arg(long, value_name = "FILE")]
     pub(crate) data: Vec<PathBuf>,
     /// Column or key of the text [default: text]
@@ -40,6 +40,8 @@ pub(crate) struct LabelledArguments {
     /// CSV of two columns that names the labels
     #[arg(long, value_name = "FILE")]
     pub(crate) label_names: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArguments,
 }
 
 impl LabelledArguments {
@@ -50,11 +52,12 @@ impl LabelledArguments {
         kind: TaskKind,
         extra: &[String],
         rules: CleaningRules,
-    ) -> Result<Vec<Row>, TrainingError> {
+        remote: &RemoteRows<'_>,
+    ) -> anyhow::Result<Vec<Row>> {
         let names = self.label_names.as_deref().map(LabelNames::load).transpose()?;
         let labels = LabelReading { kind, names: names.as_ref() };
         let (mut rows, mut cleaning) = (Vec::new(), Default::default());
-        for source in self.sources() {
+        for source in remote.local(self.sources())? {
             rows.extend(read_rows(&source, extra, labels, rules, &mut cleaning)?);
         }
         if cleaning.empty_texts > 0 {
@@ -69,12 +72,12 @@ impl LabelledArguments {
         if self.sources().iter().any(is_conll) { TaskKind::Tokens } else { TaskKind::default() }
     }
 
-    /// The files of `--data`.
+    /// The files, queries and topics of `--data`.
     pub(crate) fn sources(&self) -> Vec<DataSource> {
         self.of(&self.data)
     }
 
-    /// Other files of the same kind.
+    /// Others of the same kind.
     pub(crate) fn of(&self, paths: &[PathBuf]) -> Vec<DataSource> {
         let source = |path: &PathBuf| DataSource {
             format: self.format,
@@ -84,7 +87,7 @@ impl LabelledArguments {
             header: !self.no_header,
             separator: self.separator,
             label_separator: self.label_separator,
-            ..DataSource::new(path)
+            ..Place::of(path).source()
         };
         paths.iter().map(source).collect()
     }

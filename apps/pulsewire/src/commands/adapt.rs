@@ -7,13 +7,16 @@ use anyhow::Context as _;
 use clap::Args;
 use training::{Adaptation, AdaptationReport, AdaptationSettings, DataSource, Encoding, Format, adapt};
 
+use crate::cli::Global;
 use crate::exit::UsageError;
+use crate::remote::{Place, RemoteArguments, RemoteRows};
 use crate::settings::serde_name;
 use crate::terminal::{print_json, print_line};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
   pulsewire adapt --data headlines.tsv --text headline --out ./news-encoder
+  pulsewire adapt --data kafka:news --text headline --out ./news-encoder
   pulsewire train --model news --base ./news-encoder --data labelled.csv --text headline --label sentiment
 
 Words of each text are hidden, and the encoder learns to guess them (masked language modelling). The texts need no labels;
@@ -23,7 +26,7 @@ some ten thousand of the kind that the model will read are a good start. A train
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct AdaptCommand {
-    /// File of texts: CSV, TSV, NDJSON or Parquet (may be given more than once)
+    /// File of texts: CSV, TSV, NDJSON or Parquet; or clickhouse:QUERY, kafka:TOPIC (may be given more than once)
     #[arg(long, value_name = "FILE", required = true)]
     data: Vec<PathBuf>,
     /// Column or key of the text [default: text]
@@ -62,14 +65,19 @@ pub(crate) struct AdaptCommand {
     /// Answer in JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    remote: RemoteArguments,
 }
 
 impl AdaptCommand {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+    pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
         if self.out.exists() {
             return Err(UsageError(format!("--out {} exists already", self.out.display())).into());
         }
-        let report = tokio::task::block_in_place(|| write(&self.adaptation(), &self.out))?;
+        let mut adaptation = self.adaptation();
+        let remote = RemoteRows::for_a_while(&self.remote, global)?;
+        remote.fetch(&mut adaptation.corpus)?;
+        let report = tokio::task::block_in_place(|| write(&adaptation, &self.out))?;
         if self.json {
             return print_json(&report);
         }
@@ -83,7 +91,7 @@ impl AdaptCommand {
             encoding: self.encoding,
             text: self.text.clone(),
             header: !self.no_header,
-            ..DataSource::new(path)
+            ..Place::of(path).source()
         };
         let default = AdaptationSettings::default();
         let settings = AdaptationSettings {

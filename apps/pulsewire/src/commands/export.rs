@@ -18,6 +18,7 @@ use crate::cli::Global;
 use crate::exit::UsageError;
 use crate::labelled::LabelledArguments;
 use crate::publication::publish_export;
+use crate::remote::RemoteRows;
 use crate::settings::{FoundModel, ModelArguments, serde_name};
 use crate::terminal::{print_json, print_line, table};
 use staging::Staged;
@@ -91,7 +92,8 @@ impl ExportCommand {
         self.check_flags()?;
         let found = self.model.find(global)?;
         let target = self.target(&found, global)?;
-        let (place, card) = tokio::task::block_in_place(|| self.export(&found, target))?;
+        let remote = RemoteRows::for_a_while(&self.labelled.remote, global)?;
+        let (place, card) = tokio::task::block_in_place(|| self.export(&found, target, &remote))?;
         if self.json {
             return print_json(&serde_json::json!({ "written": place, "export": card }));
         }
@@ -127,7 +129,12 @@ impl ExportCommand {
     }
 
     /// Everything in a folder beside the target, which gets its name only when all is checked.
-    fn export(&self, found: &FoundModel, target: Target) -> anyhow::Result<(String, ExportCard)> {
+    fn export(
+        &self,
+        found: &FoundModel,
+        target: Target,
+        remote: &RemoteRows<'_>,
+    ) -> anyhow::Result<(String, ExportCard)> {
         let directory = ModelDirectory::open(&found.directory)?;
         let rules = found.text_cleaning(&directory)?;
         if !self.labelled.data.is_empty() {
@@ -141,7 +148,7 @@ impl ExportCommand {
             }
         }
         let texts = Texts::read(&self.labelled, &self.calibration, self.precision, rules)?;
-        let rows = self.labelled.rows(TaskKind::SingleLabel, &[], rules)?;
+        let rows = self.labelled.rows(TaskKind::SingleLabel, &[], rules, remote)?;
         let parent = match &target {
             Target::Folder(out) => folder_of(out),
             Target::Registry(registry, _) => registry.root(),
