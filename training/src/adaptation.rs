@@ -262,7 +262,7 @@ pub(crate) fn distinct_texts(corpus: &[DataSource]) -> Result<Vec<String>, Train
         texts.extend(read.filter(|text| !text.is_empty() && met.insert(key(text))));
     }
     if texts.len() < MINIMUM_TEXTS {
-        let files: Vec<_> = corpus.iter().map(|source| source.path.display().to_string()).collect();
+        let files: Vec<_> = corpus.iter().map(DataSource::name).collect();
         return Err(TrainingError::TooFewTexts { texts: texts.len(), minimum: MINIMUM_TEXTS, files: files.join(", ") });
     }
     Ok(texts)

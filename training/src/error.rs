@@ -47,6 +47,12 @@ pub enum TrainingError {
         #[source]
         source: std::io::Error,
     },
+    /// The rows of a query or a topic are to be read before anybody has fetched them.
+    #[error("{name}: the rows are not here; fetch them into a file first, as `pulsewire data clean --out FILE` does")]
+    NotFetched {
+        /// The query or the topic.
+        name: String,
+    },
     /// The file's name does not tell its format.
     #[error("{}: the ending tells no format; set `format` to csv, tsv, ndjson, parquet, separated or conll", path.display())]
     UnknownFormat {
@@ -348,6 +354,7 @@ impl Failure for TrainingError {
             | Self::NotTags { .. }
             | Self::FineTuned { .. }
             | Self::Pruning { .. }
+            | Self::NotFetched { .. }
             | Self::OtherKind { .. }
             | Self::AnotherRunsCheckpoint { .. } => FailureKind::Configuration,
             Self::Row { .. }

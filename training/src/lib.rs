@@ -48,5 +48,7 @@ pub use metrics::{EntityReport, EvaluationReport, HeadReport, LabelMetrics, Mult
 pub use report::{EpochReport, TaskReport, TrainingReport};
 pub use run::{Hyperparameters, Split, SplitBy, Task, TaskKind, TrainingRun};
 pub use sink::DataSink;
-pub use source::{DataSource, Encoding, Format};
-pub use trainer::{Adversarial, Checkpoints, Fgm, FreeLb, Pace, Pgd, TrainedModel, train, train_resumably};
+pub use source::{DataSource, Encoding, Format, Remote};
+pub use trainer::{
+    Adversarial, Checkpoints, CurvePoint, Fgm, FreeLb, Pace, Pgd, TrainedModel, Watcher, train, train_resumably,
+};

@@ -13,6 +13,7 @@ use crate::continual::Continual;
 use crate::distillation::Distillation;
 use crate::error::TrainingError;
 use crate::few_shot::FewShot;
+use crate::source::DataSource;
 
 pub use hyperparameters::Hyperparameters;
 pub use inference::TaskKind;
@@ -119,7 +120,11 @@ impl TrainingRun {
 
     /// Takes every relative path from `directory`.
     pub fn resolve_paths(&mut self, directory: &Path) {
-        let resolve = |path: &mut PathBuf| *path = directory.join(&*path);
+        let resolve = |path: &mut PathBuf| {
+            if !path.as_os_str().is_empty() {
+                *path = directory.join(&*path);
+            }
+        };
         self.base.iter_mut().chain(&mut self.tensorboard).for_each(resolve);
         self.distillation.iter_mut().flat_map(Distillation::paths_mut).for_each(resolve);
         self.continual.iter_mut().flat_map(Continual::paths_mut).for_each(resolve);
@@ -128,6 +133,15 @@ impl TrainingRun {
             let sources = task.data.iter_mut().chain(&mut task.validation).chain(&mut task.test);
             sources.for_each(|source| resolve(&mut source.path));
         }
+    }
+
+    /// Every source of rows in it.
+    pub fn sources_mut(&mut self) -> impl Iterator<Item = &mut DataSource> {
+        let unlabelled = self.distillation.iter_mut().flat_map(|distillation| &mut distillation.unlabelled);
+        let old = self.continual.iter_mut().flat_map(|continual| &mut continual.old);
+        let tasks = self.tasks.iter_mut();
+        let tasks = tasks.flat_map(|task| task.data.iter_mut().chain(&mut task.validation).chain(&mut task.test));
+        tasks.chain(unlabelled.flat_map(|unlabelled| &mut unlabelled.data)).chain(old)
     }
 
     /// Whether heads answer for the words of texts rather than for texts.
@@ -238,6 +252,19 @@ mod tests {
         let run = load(RUN).unwrap();
         assert!(run.tasks[0].data[0].path.is_absolute() && run.tasks[0].data[0].path.ends_with("a.csv"));
         assert_eq!(run.hyperparameters, Hyperparameters::default());
+    }
+
+    #[test]
+    fn queries_and_topics_stand_in_the_place_of_files() {
+        let query = "query = \"SELECT text, label FROM labelled\"";
+        let text = RUN.replace("path = \"a.csv\"", query)
+            + "test = [{ topic = \"labelled\" }]\n[distillation]\nteachers = [\"a\"]\n[distillation.unlabelled]\ndata = [{ topic = \"feed\" }]\n";
+        let mut run = load(&text).unwrap();
+        assert!(run.tasks[0].data[0].path.as_os_str().is_empty());
+        let names: Vec<String> = run.sources_mut().map(|source| source.name()).collect();
+        assert_eq!(names, ["query \"SELECT text, label FROM labelled\"", "topic labelled", "topic feed"]);
+        let message = load(&text.replace(query, &format!("{query}, path = \"a.csv\""))).unwrap_err().to_string();
+        assert!(message.contains("tasks[0].data: needs one of"), "{message}");
     }
 
     #[test]

@@ -42,6 +42,7 @@ use scale::Scale;
 pub use adversary::{Adversarial, Fgm, FreeLb, Pgd};
 pub(crate) use checkpoint::identity;
 pub use checkpoint::{Checkpoints, Pace};
+pub use curves::{CurvePoint, Watcher};
 pub(crate) use scoring::{train_and_score, train_and_validate};
 pub use trained::TrainedModel;
 
@@ -51,11 +52,12 @@ const EVALUATION_ROWS: usize = 64;
 /// Trains what `run` asks for and writes the weights into the directory `staging`, which is made if it is not
 /// there. Everything about the data is checked before the first step; a loss that is not a number stops the run.
 pub fn train(run: &TrainingRun, staging: &Path) -> Result<TrainedModel, TrainingError> {
-    train_keeping(run, staging, None)
+    train_keeping(run, staging, None, None)
 }
 
 /// The same with a checkpoint now and then, from which the run goes on if it was interrupted: on one machine it ends with the
-/// same weights and the same report, times aside, as if it had not been. The last checkpoint is left to the caller.
+/// same weights and the same report, times aside, as if it had not been. The last checkpoint is left to the caller. The watcher, if
+/// there is one, hears every figure at once.
 ///
 /// # Errors
 ///
@@ -64,14 +66,16 @@ pub fn train_resumably(
     run: &TrainingRun,
     staging: &Path,
     checkpoints: &Checkpoints,
+    watcher: Option<Watcher<'_>>,
 ) -> Result<TrainedModel, TrainingError> {
-    train_keeping(run, staging, Some(checkpoints))
+    train_keeping(run, staging, Some(checkpoints), watcher)
 }
 
 fn train_keeping(
     run: &TrainingRun,
     staging: &Path,
     checkpoints: Option<&Checkpoints>,
+    watcher: Option<Watcher<'_>>,
 ) -> Result<TrainedModel, TrainingError> {
     run.validate()?;
     let started = Instant::now();
@@ -86,7 +90,7 @@ fn train_keeping(
         None => None,
     };
     let mut trainer = Trainer::new(run, &base, &data)?;
-    let history = trainer.fit(keeper)?;
+    let history = trainer.fit(keeper, watcher)?;
     let validation = history.validation.into_iter().enumerate();
     let tasks = validation.map(|(task, report)| trainer.task_report(task, report)).collect::<Result<Vec<_>, _>>()?;
     let report = TrainingReport {

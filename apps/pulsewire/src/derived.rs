@@ -15,6 +15,7 @@ use crate::cli::Global;
 use crate::exit::UsageError;
 use crate::labelled::LabelledArguments;
 use crate::publication::{Derivation, publish_derived};
+use crate::remote::RemoteRows;
 use crate::settings::{FoundModel, ModelArguments};
 
 /// Texts that the back ends are compared on.
@@ -69,6 +70,7 @@ pub(crate) fn labelled_rows(
     directory: &ModelDirectory,
     head: Option<&str>,
     rules: CleaningRules,
+    remote: &RemoteRows<'_>,
 ) -> anyhow::Result<Vec<Row>> {
     if labelled.data.is_empty() {
         return Ok(Vec::new());
@@ -81,7 +83,7 @@ pub(crate) fn labelled_rows(
         );
         return Err(UsageError(message).into());
     }
-    Ok(labelled.rows(kind, &[], rules)?)
+    labelled.rows(kind, &[], rules, remote)
 }
 
 /// Holds the back ends against each other on some of the texts. The trainer is not here: tract's logits stand for it.

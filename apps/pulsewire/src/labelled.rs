@@ -8,13 +8,15 @@ use training::{
     CleaningRules, DataSource, Encoding, Format, LabelNames, LabelReading, Row, TaskKind, TrainingError, read_rows,
 };
 
+use crate::remote::{Place, RemoteArguments, RemoteRows};
 use crate::settings::serde_name;
 
 /// Labelled files, all of one kind.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Data")]
 pub(crate) struct LabelledArguments {
-    /// Labelled file: CSV, TSV, NDJSON, Parquet, text@label lines, or CoNLL's tagged words (may be given more than once)
+    /// Labelled file: CSV, TSV, NDJSON, Parquet, text@label lines, or CoNLL's tagged words; or clickhouse:QUERY, kafka:TOPIC (may be
+    /// given more than once)
     #[arg(long, value_name = "FILE")]
     pub(crate) data: Vec<PathBuf>,
     /// Column or key of the text [default: text]
@@ -41,6 +43,8 @@ pub(crate) struct LabelledArguments {
     /// CSV of two columns that names the labels
     #[arg(long, value_name = "FILE")]
     pub(crate) label_names: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArguments,
 }
 
 impl LabelledArguments {
@@ -51,11 +55,12 @@ impl LabelledArguments {
         kind: TaskKind,
         extra: &[String],
         rules: CleaningRules,
-    ) -> Result<Vec<Row>, TrainingError> {
+        remote: &RemoteRows<'_>,
+    ) -> anyhow::Result<Vec<Row>> {
         let names = self.label_names.as_deref().map(LabelNames::load).transpose()?;
         let labels = LabelReading { kind, names: names.as_ref() };
         let (mut rows, mut cleaning) = (Vec::new(), Default::default());
-        for source in self.sources() {
+        for source in remote.local(self.sources())? {
             rows.extend(read_rows(&source, extra, labels, rules, &mut cleaning)?);
         }
         if cleaning.empty_texts > 0 {
@@ -64,33 +69,18 @@ impl LabelledArguments {
         Ok(rows)
     }
 
-    /// The different texts of other files of the same kind, cleaned by these rules; their labels, if there are any, are not looked
-    /// at.
-    pub(crate) fn texts(&self, files: &[PathBuf], rules: CleaningRules) -> Result<Vec<String>, TrainingError> {
-        let (mut texts, mut taken) = (Vec::new(), HashSet::new());
-        for source in self.of(files) {
-            for row in read_rows(&source.without_label(), &[], LabelReading::default(), rules, &mut Default::default())?
-            {
-                if taken.insert(row.text.clone()) {
-                    texts.push(row.text);
-                }
-            }
-        }
-        Ok(texts)
-    }
-
     /// What an answer is: files of tagged words make a task of words.
     pub(crate) fn kind(&self) -> TaskKind {
         let is_conll = |source: &DataSource| matches!(source.resolved_format(), Ok(Format::Conll));
         if self.sources().iter().any(is_conll) { TaskKind::Tokens } else { TaskKind::default() }
     }
 
-    /// The files of `--data`.
+    /// The files, queries and topics of `--data`.
     pub(crate) fn sources(&self) -> Vec<DataSource> {
         self.of(&self.data)
     }
 
-    /// Other files of the same kind.
+    /// Others of the same kind.
     pub(crate) fn of(&self, paths: &[PathBuf]) -> Vec<DataSource> {
         let source = |path: &PathBuf| DataSource {
             format: self.format,
@@ -100,8 +90,21 @@ impl LabelledArguments {
             header: !self.no_header,
             separator: self.separator,
             label_separator: self.label_separator,
-            ..DataSource::new(path)
+            ..Place::of(path).source()
         };
         paths.iter().map(source).collect()
     }
+}
+
+/// The different texts of these sources, cleaned by these rules; their labels, if there are any, are not looked at.
+pub(crate) fn different_texts(sources: &[DataSource], rules: CleaningRules) -> Result<Vec<String>, TrainingError> {
+    let (mut texts, mut taken) = (Vec::new(), HashSet::new());
+    for source in sources {
+        for row in read_rows(&source.without_label(), &[], LabelReading::default(), rules, &mut Default::default())? {
+            if taken.insert(row.text.clone()) {
+                texts.push(row.text);
+            }
+        }
+    }
+    Ok(texts)
 }

@@ -7,12 +7,14 @@ mod exit;
 mod kafka_process;
 mod labelled;
 mod publication;
+mod remote;
 mod samples;
 mod settings;
 mod setup;
 mod store_process;
 mod terminal;
 mod training_folder;
+mod training_metrics;
 mod unlabelled;
 
 use std::process::ExitCode;

@@ -1,6 +1,7 @@
 //! From a training run to a version in the registry: train, export, prove, publish, promote. Shared by `train`, `demo` and
 //! the commands that publish what they make of a version.
 
+use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -8,7 +9,7 @@ use registry::{Alias, Manifest, ManifestDraft, ModelName, Registry, Version};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use training::export::{ParityReport, check_parity, export};
-use training::{Checkpoints, EvaluationReport, Pace, TrainingReport, TrainingRun, train_resumably};
+use training::{Checkpoints, EvaluationReport, Pace, Remote, TrainingReport, TrainingRun, Watcher, train_resumably};
 
 use crate::training_folder::TrainingFolder;
 
@@ -17,8 +18,6 @@ use crate::training_folder::TrainingFolder;
 pub(crate) struct PublicationOptions {
     /// Make the version champion even if there is one.
     pub(crate) promote: bool,
-    /// Begin anew even if the same run was interrupted and could go on.
-    pub(crate) restart: bool,
     /// How often a checkpoint is written.
     pub(crate) pace: Pace,
 }
@@ -38,28 +37,50 @@ pub(crate) struct Publication {
     pub(crate) report: TrainingReport,
 }
 
-/// Trains, and publishes what agrees with the trainer in every back end. The same run that was interrupted goes on where it was.
+/// Where a model keeps the rows that were fetched for it.
+const ROWS: &str = "data";
+
+/// Trains in the run's folder, and publishes what agrees with the trainer in every back end. The same run that was interrupted goes
+/// on where it was.
 ///
 /// The version becomes champion where there is none, or with `promote`; else it is the challenger. Blocks for as long as
 /// training takes.
 pub(crate) fn train_and_publish(
     run: &TrainingRun,
+    folder: TrainingFolder,
     registry: &Registry,
     options: &PublicationOptions,
+    watcher: Option<Watcher<'_>>,
 ) -> anyhow::Result<Publication> {
-    // Before hours of training rather than after.
     let model: ModelName = run.name.parse()?;
-    let folder = TrainingFolder::claim(registry.root(), run, options.restart)?;
     let checkpoints = Checkpoints { path: folder.checkpoint(), pace: options.pace };
-    let trained = train_resumably(run, &folder.model(), &checkpoints)?;
+    let trained = train_resumably(run, &folder.model(), &checkpoints, watcher)?;
     export(&trained.staging)?;
     let sample: Vec<&str> = trained.sample.iter().map(String::as_str).collect();
     let reference = trained.logits(&sample)?;
     let parity = check_parity(&trained.staging, &|_| reference.clone(), &sample)?;
-    let version = registry.publish(&model, &trained.staging, draft(run, &trained.report, &parity)?)?;
+    let mut draft = draft(run, &trained.report, &parity)?;
+    draft.parameters.extend(keep_rows(run, &trained.staging)?);
+    let version = registry.publish(&model, &trained.staging, draft)?;
     let alias = give_part(registry, &model, version, options.promote)?;
     folder.finish();
     Ok(Publication { model, version, alias, parity, report: trained.report })
+}
+
+/// Puts the rows of queries and topics beside the model that has learned from them; answers what each file is the answer to.
+fn keep_rows(run: &TrainingRun, model: &Path) -> anyhow::Result<Map<String, Value>> {
+    let mut kept = Map::new();
+    for source in run.clone().sources_mut() {
+        let (Some(Remote::Query(text) | Remote::Topic(text)), Some(file)) = (source.remote(), &source.fetched) else {
+            continue;
+        };
+        let name = Path::new(ROWS).join(file.file_name().unwrap_or_default());
+        fs::create_dir_all(model.join(ROWS))
+            .and_then(|()| fs::copy(file, model.join(&name)))
+            .with_context(|| format!("cannot keep {} with the model", file.display()))?;
+        kept.insert(name.to_string_lossy().into_owned(), text.into());
+    }
+    Ok(kept)
 }
 
 /// What a manifest says of a version that was made of another one.

@@ -8,12 +8,13 @@ use clap::Args;
 use training::{DataSource, Encoding, Format};
 
 use crate::exit::UsageError;
+use crate::remote::{Place, RemoteArguments};
 use crate::settings::serde_name;
 
 /// Which files, and how they are read.
 #[derive(Debug, Args)]
 pub(crate) struct TextArguments {
-    /// File of texts: CSV, TSV, NDJSON or Parquet (may be given more than once)
+    /// File of texts: CSV, TSV, NDJSON or Parquet; or clickhouse:QUERY, kafka:TOPIC (may be given more than once)
     #[arg(long, value_name = "FILE", required = true)]
     data: Vec<PathBuf>,
     /// Column or key of the text [default: text]
@@ -28,17 +29,19 @@ pub(crate) struct TextArguments {
     /// The file has no header: columns are called 1, 2 and so on
     #[arg(long)]
     no_header: bool,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArguments,
 }
 
 impl TextArguments {
-    /// The files, in their order.
+    /// The files, queries and topics, in their order.
     pub(crate) fn sources(&self) -> Vec<DataSource> {
         let source = |path: &PathBuf| DataSource {
             format: self.format,
             encoding: self.encoding,
             text: self.text.clone(),
             header: !self.no_header,
-            ..DataSource::new(path)
+            ..Place::of(path).source()
         };
         self.data.iter().map(source).collect()
     }

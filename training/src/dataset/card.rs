@@ -125,7 +125,7 @@ impl DataCard {
         let leakage = (!request.test.is_empty()).then(|| Leakage::find(&distinct, &Distinct::of(&test)));
         Ok(Self {
             version: CARD_VERSION,
-            files: request.data.iter().map(|source| source.path.display().to_string()).collect(),
+            files: request.data.iter().map(DataSource::name).collect(),
             rows: cleaning.read,
             empty_texts: cleaning.empty_texts,
             control_characters: cleaning.control_characters,

@@ -19,7 +19,7 @@ pub struct Task {
     /// for each word. A task of tokens is alone in its run.
     #[serde(default, skip_serializing_if = "TaskKind::is_default")]
     pub kind: TaskKind,
-    /// The labelled files.
+    /// The labelled files, queries or topics.
     pub data: Vec<DataSource>,
     /// Files that are the validation side, in place of a share of `data`.
     #[serde(default)]
@@ -52,6 +52,9 @@ impl Task {
         let Split { validation, test, rows_per_label, .. } = self.split;
         if self.data.is_empty() {
             return Some(("data", "at least one file is needed"));
+        }
+        if let Some(message) = self.sources().find_map(DataSource::fault) {
+            return Some(("data", message));
         }
         if !(validation > 0.0 && test > 0.0 && validation + test <= 0.8) {
             return Some(("split", "shares must be above 0 and at most 0.8 together"));

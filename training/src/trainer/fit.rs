@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Trainer;
 use super::checkpoint::Keeper;
 use super::companions::Companions;
-use super::curves::Curves;
+use super::curves::{Curves, Watcher};
 use super::partners::Partners;
 use super::sampler::{Batch, Sampler};
 use crate::engine::{Optimizer, Schedule};
@@ -64,12 +64,12 @@ impl State {
 }
 
 /// A fitting that runs.
-struct Fit<'t, 'a> {
+struct Fit<'t, 'a, 'w> {
     trainer: &'t Trainer<'a>,
     schedule: Schedule,
     state: State,
     keeper: Option<Keeper<'t>>,
-    curves: Curves,
+    curves: Curves<'w>,
     progress: Progress,
 }
 
@@ -79,7 +79,11 @@ impl Trainer<'_> {
     /// rate that is still high apart by chance (Mosbach and others, "On the Stability of Fine-tuning BERT", 2021).
     ///
     /// Goes on from the keeper's checkpoint if there is one; what comes out is the same.
-    pub(super) fn fit(&self, mut keeper: Option<Keeper<'_>>) -> Result<History, TrainingError> {
+    pub(super) fn fit(
+        &self,
+        mut keeper: Option<Keeper<'_>>,
+        watcher: Option<Watcher<'_>>,
+    ) -> Result<History, TrainingError> {
         let settings = self.settings();
         let own = self.groups.iter().filter(|group| group.share.is_none());
         let sizes: Vec<usize> = own.map(|group| group.rows.len()).collect();
@@ -102,7 +106,7 @@ impl Trainer<'_> {
         let title = format!("training {}", self.run.name);
         let progress = Progress::start(title, Some((total * rows_per_step) as u64), Unit::Items("rows"))
             .begin_at((state.place.step * rows_per_step) as u64);
-        let curves = Curves::start(self.run)?;
+        let curves = Curves::start(self.run, watcher)?;
         let mut fit = Fit { trainer: self, schedule, state, keeper, curves, progress };
         for epoch in 1..=settings.epochs {
             // Drawn for epochs that are over, too: so those who draw, which depend on the seed alone, stand where they stood.
@@ -126,7 +130,7 @@ impl Trainer<'_> {
     }
 }
 
-impl Fit<'_, '_> {
+impl Fit<'_, '_, '_> {
     /// Takes those of an epoch's steps that are not taken yet.
     fn learn(&mut self, epoch: usize, steps: &[Vec<Batch>]) -> Result<(), TrainingError> {
         let first = (epoch - 1) * steps.len();
@@ -138,7 +142,7 @@ impl Fit<'_, '_> {
                 let checkpoint = self.keeper.as_ref().and_then(Keeper::last);
                 return Err(TrainingError::Diverged { step: step + 1, epoch, checkpoint });
             };
-            self.curves.step(step, loss, settings.learning_rate * self.schedule.factor(step));
+            self.curves.step(epoch, step, loss, settings.learning_rate * self.schedule.factor(step));
             let place = &mut self.state.place;
             place.step += 1;
             place.losses += loss;
@@ -167,7 +171,7 @@ impl Fit<'_, '_> {
         let score = validation_scores.iter().sum::<f64>() / validation_scores.len() as f64;
         let (loss, seconds) = (place.losses / steps as f64, place.seconds);
         (place.losses, place.seconds) = (0.0, 0.0);
-        self.curves.epoch(place.step, &validation);
+        self.curves.epoch(epoch, place.step, &validation);
         tracing::info!("epoch {epoch}: loss {loss:.4}, validation score {score:.4}, {seconds:.0} s");
         place.history.step_seconds += seconds;
         place.history.epochs.push(EpochReport { epoch, loss, validation_scores, seconds });

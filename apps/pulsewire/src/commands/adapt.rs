@@ -3,14 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use training::{Adaptation, AdaptationSettings, adapt};
+use training::{Adaptation, AdaptationSettings, DataSource, adapt};
 
+use crate::cli::Global;
+use crate::remote::RemoteRows;
 use crate::terminal::{print_json, print_line};
 use crate::unlabelled::{TextArguments, check_new, make_folder};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
   pulsewire adapt --data headlines.tsv --text headline --out ./news-encoder
+  pulsewire adapt --data kafka:news --text headline --out ./news-encoder
   pulsewire train --model news --base ./news-encoder --data labelled.csv --text headline --label sentiment
 
 Words of each text are hidden, and the encoder learns to guess them (masked language modelling). The texts need no labels;
@@ -49,9 +52,11 @@ pub(crate) struct AdaptCommand {
 }
 
 impl AdaptCommand {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+    pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
         check_new(&self.out)?;
-        let make = |folder: &Path| Ok(adapt(&self.adaptation(), folder)?);
+        let remote = RemoteRows::for_a_while(&self.texts.remote, global)?;
+        let adaptation = self.adaptation(remote.local(self.texts.sources())?);
+        let make = |folder: &Path| Ok(adapt(&adaptation, folder)?);
         let report = tokio::task::block_in_place(|| make_folder(&self.out, make))?;
         if self.json {
             return print_json(&report);
@@ -60,7 +65,7 @@ impl AdaptCommand {
         print_line(format!("{report}it is in {out}: `pulsewire train --base {out}` starts from it"))
     }
 
-    fn adaptation(&self) -> Adaptation {
+    fn adaptation(&self, corpus: Vec<DataSource>) -> Adaptation {
         let default = AdaptationSettings::default();
         let settings = AdaptationSettings {
             epochs: self.epochs.unwrap_or(default.epochs),
@@ -69,6 +74,6 @@ impl AdaptCommand {
             max_tokens: self.max_tokens.unwrap_or(default.max_tokens),
             ..default
         };
-        Adaptation { base: self.base.clone(), corpus: self.texts.sources(), seed: self.seed, settings }
+        Adaptation { base: self.base.clone(), corpus, seed: self.seed, settings }
     }
 }

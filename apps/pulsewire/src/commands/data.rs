@@ -8,6 +8,8 @@ mod report;
 
 use clap::Subcommand;
 
+use crate::cli::Global;
+
 /// What to do with labelled files.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
@@ -22,10 +24,10 @@ pub(crate) enum DataCommand {
 }
 
 impl DataCommand {
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         match self {
-            Self::Card(command) => command.run().await,
-            Self::Clean(command) => command.run(),
+            Self::Card(command) => command.run(global).await,
+            Self::Clean(command) => command.run(global),
             Self::Audit(command) => command.run(),
             Self::Agreement(command) => command.run(),
         }

@@ -15,6 +15,7 @@ use training::evaluation::{
 use crate::cli::Global;
 use crate::exit::UsageError;
 use crate::labelled::LabelledArguments;
+use crate::remote::RemoteRows;
 use crate::settings::{FoundModel, ModelArguments};
 use crate::terminal::{print_json, print_line};
 
@@ -24,6 +25,7 @@ EXAMPLES:
   pulsewire evaluate --model news@challenger --data held_out.csv --text headline --label sentiment --json
   pulsewire evaluate --model ./model-directory --data valid.csv --label label --label-names labels.csv --head topic
   pulsewire evaluate --model names --data test.txt --format conll
+  pulsewire evaluate --model news --data \"clickhouse:SELECT headline AS text, tone AS label FROM judged\"
   pulsewire evaluate --model news@challenger --against news --data held_out.csv --slice desk --markdown report.md
 
 A model that labels words is measured by the entities that it finds: one is right if its type and all its words are.
@@ -77,7 +79,8 @@ impl EvaluateCommand {
         }
         let other = self.against.clone().map(|against| self.model.of(against).find(global)).transpose()?;
         let backend = self.model.config(global)?.inference;
-        let measured = tokio::task::block_in_place(|| self.measure(&found, other.as_ref(), &backend))?;
+        let remote = RemoteRows::for_a_while(&self.labelled.remote, global)?;
+        let measured = tokio::task::block_in_place(|| self.measure(&found, other.as_ref(), &backend, &remote))?;
         let written = self.markdown.as_ref().map_or(Ok(()), |path| {
             let document = measured.markdown(&self.title(&found));
             fs::write(path, document).with_context(|| format!("cannot write {}", path.display()))
@@ -99,7 +102,8 @@ impl EvaluateCommand {
                 format!("{found} labels words: --against, --slice and --markdown are for models that label texts");
             return Err(UsageError(message).into());
         }
-        let rows = self.labelled.rows(TaskKind::Tokens, &[], CleaningRules::default())?;
+        let remote = RemoteRows::for_a_while(&self.labelled.remote, global)?;
+        let rows = self.labelled.rows(TaskKind::Tokens, &[], CleaningRules::default(), &remote)?;
         let mut model = WordTagger::load(directory, &self.model.config(global)?.inference)?;
         let report = tokio::task::block_in_place(|| find_entities(&mut model, &rows))?;
         let FoundModel { name: model, version, .. } = found;
@@ -115,6 +119,7 @@ impl EvaluateCommand {
         found: &FoundModel,
         other: Option<&FoundModel>,
         backend: &BackendConfig,
+        remote: &RemoteRows<'_>,
     ) -> anyhow::Result<Measured> {
         let (mut model, rules) = load(found, backend)?;
         // Before minutes of scoring rather than after.
@@ -129,7 +134,7 @@ impl EvaluateCommand {
             let message = format!("--slice and --against are for heads that choose one label; this head is {kind}");
             return Err(UsageError(message).into());
         }
-        let rows = self.labelled.rows(kind, &self.slice, rules)?;
+        let rows = self.labelled.rows(kind, &self.slice, rules, remote)?;
         if kind != TaskKind::SingleLabel {
             return Ok(measure(&mut model, &rows, self.head.as_deref())?);
         }

@@ -14,6 +14,7 @@ use crate::derived::{Target, labelled_rows};
 use crate::exit::UsageError;
 use crate::labelled::LabelledArguments;
 use crate::publication::Derivation;
+use crate::remote::RemoteRows;
 use crate::settings::{FoundModel, ModelArguments, serde_name};
 use crate::terminal::{print_json, print_line, table};
 use staging::Staged;
@@ -84,7 +85,8 @@ impl ExportCommand {
             Some(out) => Target::Folder(out.clone()),
             None => Target::registry(&found, &self.model, global)?,
         };
-        let (place, card) = tokio::task::block_in_place(|| self.export(&found, target))?;
+        let remote = RemoteRows::for_a_while(&self.labelled.remote, global)?;
+        let (place, card) = tokio::task::block_in_place(|| self.export(&found, target, &remote))?;
         if self.json {
             return print_json(&serde_json::json!({ "written": place, "export": card }));
         }
@@ -108,11 +110,17 @@ impl ExportCommand {
     }
 
     /// Everything in a folder beside the target, which gets its name only when all is checked.
-    fn export(&self, found: &FoundModel, target: Target) -> anyhow::Result<(String, ExportCard)> {
+    fn export(
+        &self,
+        found: &FoundModel,
+        target: Target,
+        remote: &RemoteRows<'_>,
+    ) -> anyhow::Result<(String, ExportCard)> {
         let directory = ModelDirectory::open(&found.directory)?;
         let rules = found.text_cleaning(&directory)?;
-        let rows = labelled_rows(&self.labelled, &directory, self.head.as_deref(), rules)?;
-        let texts = Texts::read(&self.labelled, &self.calibration, self.precision, rules)?;
+        let rows = labelled_rows(&self.labelled, &directory, self.head.as_deref(), rules, remote)?;
+        let calibration = remote.local(self.labelled.of(&self.calibration))?;
+        let texts = Texts::read(&calibration, self.precision, rules)?;
         let mut staged = Staged::write(found, target.parent(), &texts, self.precision, self.ranges)?;
         if !rows.is_empty() {
             staged.measure(&rows, self.head.as_deref())?;

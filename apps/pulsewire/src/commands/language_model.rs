@@ -6,6 +6,8 @@ mod train;
 
 use clap::Subcommand;
 
+use crate::cli::Global;
+
 /// What to do with a language model.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LanguageModelCommand {
@@ -18,9 +20,9 @@ pub(crate) enum LanguageModelCommand {
 }
 
 impl LanguageModelCommand {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+    pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
         match self {
-            Self::Train(command) => command.run(),
+            Self::Train(command) => command.run(global),
             Self::Generate(command) => command.run(),
             Self::Export(command) => command.run(),
         }

@@ -16,8 +16,9 @@ use training::{CleaningRules, Row};
 use crate::cli::Global;
 use crate::derived::{Target, labelled_rows};
 use crate::exit::UsageError;
-use crate::labelled::LabelledArguments;
+use crate::labelled::{LabelledArguments, different_texts};
 use crate::publication::Derivation;
+use crate::remote::RemoteRows;
 use crate::settings::{FoundModel, ModelArguments};
 use crate::terminal::{print_json, print_line, table};
 use staging::Staged;
@@ -106,7 +107,8 @@ impl PruneCommand {
             (None, Source::Model(found)) => Target::registry(found, &self.model, global)?,
             (None, Source::Base(_)) => return Err(UsageError("a base encoder needs --out".to_owned()).into()),
         };
-        let (place, card) = tokio::task::block_in_place(|| self.prune(&source, target))?;
+        let remote = RemoteRows::for_a_while(&self.labelled.remote, global)?;
+        let (place, card) = tokio::task::block_in_place(|| self.prune(&source, target, &remote))?;
         if self.json {
             return print_json(&serde_json::json!({ "written": place, "pruning": card }));
         }
@@ -131,17 +133,17 @@ impl PruneCommand {
         }
     }
 
-    fn prune(&self, source: &Source, target: Target) -> anyhow::Result<(String, PruningCard)> {
+    fn prune(&self, source: &Source, target: Target, remote: &RemoteRows<'_>) -> anyhow::Result<(String, PruningCard)> {
         let (directory, rules, rows) = match source {
             Source::Base(base) => (base, CleaningRules::default(), Vec::new()),
             Source::Model(found) => {
                 let directory = ModelDirectory::open(&found.directory)?;
                 let rules = found.text_cleaning(&directory)?;
-                let rows = labelled_rows(&self.labelled, &directory, self.head.as_deref(), rules)?;
+                let rows = labelled_rows(&self.labelled, &directory, self.head.as_deref(), rules, remote)?;
                 (&found.directory, rules, rows)
             }
         };
-        let texts = self.labelled.texts(&self.vocabulary, rules)?;
+        let texts = different_texts(&remote.local(self.labelled.of(&self.vocabulary))?, rules)?;
         // What heads are chosen by cannot tell what that costs.
         let (weighed, measured): (Vec<_>, Vec<_>) =
             rows.into_iter().enumerate().partition(|(place, _)| self.drop_heads.is_some() && place % 2 == 0);

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 use training::dataset::{CleanRequest, Cleaning, Treatment, UnicodeForm, clean};
-use training::{CleaningRules, DataSink, LabelNames};
+use training::{CleaningRules, LabelNames};
 
 use super::report::{Grid, Report, Section, Side};
+use crate::cli::Global;
 use crate::exit::UsageError;
 use crate::labelled::LabelledArguments;
+use crate::remote::{Delivery, RemoteRows};
 use crate::settings::serde_name;
 use crate::terminal::{print_json, print_line};
 
@@ -17,6 +19,8 @@ const EXAMPLES: &str = "\
 EXAMPLES:
   pulsewire data clean --data raw.csv --out clean.csv --text headline --label sentiment --html --unicode nfkc
   pulsewire data clean --data tweets.ndjson --out tweets.parquet --urls replace --handles drop --mask-personal-data
+  pulsewire data clean --data \"clickhouse:SELECT title AS text, tone AS label FROM raw\" --out clickhouse:clean --html
+  pulsewire data clean --data kafka:labelled --text /article/title --label /tone --out kafka:clean
   pulsewire data clean --data train.csv --test test.csv --out apart.csv --drop-near-duplicates --column author
 
 As in training, spaces and control characters are tidied, texts that stand twice or have no label of a majority are left out,
@@ -31,7 +35,8 @@ trained with such a task says so in its config.json (text_cleaning), and `pulsew
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CleanCommand {
-    /// File to write: CSV, TSV, NDJSON or Parquet by its ending
+    /// File to write: CSV, TSV, NDJSON or Parquet by its ending; or clickhouse:TABLE, kafka:TOPIC, which are made where they are
+    /// missing and added to where they are not
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Labelled file of the same kind that a model will be tested on: its texts are left out (may be given more than once)
@@ -83,23 +88,24 @@ struct Answer {
 }
 
 impl CleanCommand {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+    pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
         if self.labelled.data.is_empty() {
             return Err(UsageError("nothing to clean: name a file with --data".into()).into());
         }
         if let Some(own) = self.labelled.data.iter().chain(&self.test).find(|path| same_file(path, &self.out)) {
             return Err(UsageError(format!("--out would overwrite {}: name another file", own.display())).into());
         }
-        let sink = DataSink::new(&self.out, self.columns())?;
+        let remote = RemoteRows::for_a_while(&self.labelled.remote, global)?;
+        let delivery = Delivery::to(&self.out, self.columns(), &remote)?;
         let names = self.labelled.label_names.as_deref().map(LabelNames::load).transpose()?;
         let (rows, cleaning) = clean(&CleanRequest {
-            data: &self.labelled.sources(),
-            test: &self.labelled.of(&self.test),
+            data: &remote.local(self.labelled.sources())?,
+            test: &remote.local(self.labelled.of(&self.test))?,
             names: names.as_ref(),
             rules: self.rules.rules(),
             extra: &self.column,
         })?;
-        sink.write(&rows)?;
+        delivery.write(&rows)?;
         let answer = Answer { rows_written: rows.len(), cleaning };
         if self.json { print_json(&answer) } else { print_line(report(&answer).text()) }
     }
@@ -131,7 +137,8 @@ impl RuleArguments {
 }
 
 fn same_file(one: &Path, other: &Path) -> bool {
-    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+    // One topic is the same word.
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 fn report(answer: &Answer) -> Report {

@@ -1,12 +1,10 @@
 //! The texts that a compressed model is calibrated on, and others that it is compared with the whole one on.
 
-use std::path::PathBuf;
-
-use training::CleaningRules;
 use training::export::{MINIMUM_TEXTS, Precision};
+use training::{CleaningRules, DataSource};
 
 use crate::exit::UsageError;
-use crate::labelled::LabelledArguments;
+use crate::labelled::different_texts;
 
 /// The most texts that ranges are taken from; more change nothing.
 const CALIBRATION_TEXTS: usize = 256;
@@ -21,17 +19,12 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    /// From the files, else the headlines of the sample feed. No text that ranges are taken from is compared on.
-    pub(super) fn read(
-        labelled: &LabelledArguments,
-        files: &[PathBuf],
-        precision: Precision,
-        rules: CleaningRules,
-    ) -> anyhow::Result<Self> {
-        let texts = if files.is_empty() {
+    /// From the sources, else the headlines of the sample feed. No text that ranges are taken from is compared on.
+    pub(super) fn read(sources: &[DataSource], precision: Precision, rules: CleaningRules) -> anyhow::Result<Self> {
+        let texts = if sources.is_empty() {
             crate::samples::headlines().iter().map(|text| text.to_string()).collect()
         } else {
-            labelled.texts(files, rules)?
+            different_texts(sources, rules)?
         };
         if precision != Precision::Int8 {
             return Ok(Self { calibration: Vec::new(), checked: evenly(texts, CHECKED_TEXTS) });
@@ -64,13 +57,14 @@ fn evenly(texts: Vec<String>, most: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::labelled::LabelledArguments;
 
     fn read(content: &str, precision: Precision) -> anyhow::Result<Texts> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("feed.csv");
         std::fs::write(&path, content).unwrap();
         let labelled = LabelledArguments { text: Some("headline".to_owned()), ..LabelledArguments::default() };
-        Texts::read(&labelled, &[path], precision, CleaningRules::default())
+        Texts::read(&labelled.of(&[path]), precision, CleaningRules::default())
     }
 
     fn feed(rows: usize) -> String {

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use training::ScheduleKind;
 use training::language_model::{LanguageModelRun, LanguageModelSettings, train_language_model};
+use training::{DataSource, ScheduleKind};
 
+use crate::cli::Global;
+use crate::remote::RemoteRows;
 use crate::settings::serde_name;
 use crate::terminal::{print_json, print_line};
 use crate::unlabelled::{TextArguments, check_new, make_folder};
@@ -77,9 +79,11 @@ pub(crate) struct TrainCommand {
 }
 
 impl TrainCommand {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+    pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
         check_new(&self.out)?;
-        let make = |folder: &Path| Ok(train_language_model(&self.language_model_run(), folder)?);
+        let remote = RemoteRows::for_a_while(&self.texts.remote, global)?;
+        let run = self.language_model_run(remote.local(self.texts.sources())?);
+        let make = |folder: &Path| Ok(train_language_model(&run, folder)?);
         let report = tokio::task::block_in_place(|| make_folder(&self.out, make))?;
         if self.json {
             return print_json(&report);
@@ -88,7 +92,7 @@ impl TrainCommand {
         print_line(format!("{report}it is in {out}: `pulsewire language-model generate --model {out}` lets it write"))
     }
 
-    fn language_model_run(&self) -> LanguageModelRun {
+    fn language_model_run(&self, corpus: Vec<DataSource>) -> LanguageModelRun {
         let default = LanguageModelSettings::default();
         let rate = if self.base.is_some() { BASE_RATE } else { default.learning_rate };
         let settings = LanguageModelSettings {
@@ -105,6 +109,6 @@ impl TrainCommand {
             heads: self.heads,
             ..default
         };
-        LanguageModelRun { base: self.base.clone(), corpus: self.texts.sources(), seed: self.seed, settings }
+        LanguageModelRun { base: self.base.clone(), corpus, seed: self.seed, settings }
     }
 }
