@@ -10,6 +10,7 @@ mod folds;
 mod forest;
 mod label_reading;
 mod labels;
+mod languages;
 mod near_duplicates;
 mod pairing;
 mod preparation;
@@ -24,6 +25,7 @@ pub use cleaning::{Cleaning, Row, key, plain, read_rows};
 pub use folds::{FoldedTask, Folds};
 pub use label_reading::LabelReading;
 pub use labels::{LabelNames, LabelSet};
+pub use languages::Languages;
 pub use rules::{CleaningRules, Treatment, UnicodeForm};
 pub use target::Target;
 

@@ -190,6 +190,16 @@ pub enum TrainingError {
         /// What is wrong and what would mend it.
         message: String,
     },
+    /// A command that augments texts failed.
+    #[error("command {command:?} {message}{}", said_last(said))]
+    Command {
+        /// The program and its arguments.
+        command: String,
+        /// What went wrong.
+        message: String,
+        /// The end of what it wrote to its standard error.
+        said: String,
+    },
     /// A fine-tuned model's directory, of a teacher or to go on from, is not what it should be.
     #[error("fine-tuned model {}: {message}", path.display())]
     FineTuned {
@@ -371,6 +381,7 @@ impl Failure for TrainingError {
             | Self::OneClass { .. }
             | Self::NoSharedUnits { .. }
             | Self::NoRows
+            | Self::Command { .. }
             | Self::Unreadable { .. } => FailureKind::Input,
             Self::Parquet { .. }
             | Self::BaseEncoder { .. }
@@ -382,6 +393,10 @@ impl Failure for TrainingError {
             Self::Unwritable { .. } | Self::Diverged { .. } | Self::Engine(_) => FailureKind::Internal,
         }
     }
+}
+
+fn said_last(said: &str) -> String {
+    if said.is_empty() { String::new() } else { format!("; it said: {said}") }
 }
 
 fn quoted(names: &[String]) -> String {

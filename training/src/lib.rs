@@ -7,6 +7,7 @@
 
 mod adaptation;
 pub mod agreement;
+mod augmentation;
 mod continual;
 mod cross_validation;
 pub mod dataset;
@@ -36,6 +37,7 @@ pub mod tensorboard;
 mod trainer;
 
 pub use adaptation::{Adaptation, AdaptationReport, AdaptationSettings, Guessing, adapt};
+pub use augmentation::{AugmentRequest, Augmentation, AugmentationKind, augment};
 pub use continual::Continual;
 pub use cross_validation::{CrossValidationRequest, cross_validate};
 pub use dataset::{CleaningRules, LabelNames, LabelReading, LabelSet, Row, read_rows};

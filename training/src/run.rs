@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use foundation::configuration::{ConfigurationError, parse_toml};
 use serde::{Deserialize, Serialize};
 
+use crate::augmentation::{Augmentation, MOVES_WORDS};
 use crate::continual::Continual;
 use crate::distillation::Distillation;
 use crate::error::TrainingError;
@@ -88,6 +89,9 @@ pub struct TrainingRun {
     pub tensorboard: Option<PathBuf>,
     /// What is learned: each task becomes a head.
     pub tasks: Vec<Task>,
+    /// What is done to training rows, in this order; the other sides stay as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub augmentation: Vec<Augmentation>,
     /// How it is learned.
     #[serde(default)]
     pub hyperparameters: Hyperparameters,
@@ -128,6 +132,7 @@ impl TrainingRun {
         self.base.iter_mut().chain(&mut self.tensorboard).for_each(resolve);
         self.distillation.iter_mut().flat_map(Distillation::paths_mut).for_each(resolve);
         self.continual.iter_mut().flat_map(Continual::paths_mut).for_each(resolve);
+        self.augmentation.iter_mut().for_each(|augmentation| augmentation.resolve_paths(directory));
         for task in &mut self.tasks {
             task.label_names.iter_mut().for_each(resolve);
             let sources = task.data.iter_mut().chain(&mut task.validation).chain(&mut task.test);
@@ -179,6 +184,12 @@ impl TrainingRun {
             }
             if let Some((key, message)) = task.fault() {
                 return invalid(format!("tasks[{index}].{key}"), message);
+            }
+        }
+        for (index, augmentation) in self.augmentation.iter().enumerate() {
+            let unfit = || self.tasks.iter().any(|task| !augmentation.kind.suits(task.kind));
+            if let Some((key, message)) = augmentation.fault().or_else(|| unfit().then_some(("kind", MOVES_WORDS))) {
+                return invalid(format!("augmentation[{index}].{key}"), message);
             }
         }
         if let Some((key, message)) = self.distillation.as_ref().and_then(Distillation::fault) {
@@ -278,6 +289,7 @@ mod tests {
         check("split = { validation = 0.5, test = 0.5 }\n", "tasks[0].split");
         check("split = { by = \"group\" }\n", ":5:9: ");
         check("cleaning = { urls = \"hide\" }\n", "hide");
+        check("cleaning = { languages = [\"xx\"] }\n", "unknown language \"xx\"");
         let clean = "cleaning = { html = true }\n[[tasks]]\nname = \"b\"\ndata = [{ path = \"b.csv\" }]\n";
         check(clean, "tasks[1].cleaning");
         check("[hyperparameters]\nlearning_rate = -1.0\n", "hyperparameters.learning_rate");
@@ -317,6 +329,20 @@ mod tests {
         check("[hyperparameters]\npooling = \"max\"\n", "cls");
         check("split = { rows_per_label = 0 }\n", "tasks[0].split");
         check("kind = \"multi-label\"\nsplit = { rows_per_label = 9 }\n", "tasks[0].split");
+        check("[[augmentation]]\nkind = \"shuffle\"\n", "back-translation");
+        check("[[augmentation]]\nkind = \"typos\"\nrate = 0.0\n", "augmentation[0].rate");
+        check("[[augmentation]]\nkind = \"typos\"\nshare = 1.5\n", "augmentation[0].share");
+        check("[[augmentation]]\nkind = \"synonyms\"\n", "augmentation[0].file");
+        check(
+            "[[augmentation]]\nkind = \"swap\"\n[[augmentation]]\nkind = \"swap\"\nmodel = \"a\"\n",
+            "augmentation[1].model",
+        );
+        check("[[augmentation]]\nkind = \"back-translation\"\n", "augmentation[0].command");
+        check("[[augmentation]]\nkind = \"back-translation\"\ncommand = [\"a\"]\nrate = 0.1\n", "augmentation[0].rate");
+        check(
+            "kind = \"tokens\"\n[[augmentation]]\nkind = \"swap\"\n",
+            "augmentation[0].kind: must be synonyms, typos",
+        );
         check("kind = \"ranking\"\n", "multi-label");
         check("kind = \"tokens\"\n[distillation]\nteachers = [\"a\"]\n", "tasks[0].kind");
         check("kind = \"tokens\"\n[continual]\n", "tasks[0].kind");

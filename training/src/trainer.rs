@@ -1,6 +1,7 @@
 //! One training run, from files to a staging directory.
 
 mod adversary;
+mod augmenting;
 mod checkpoint;
 mod companions;
 mod continuation;
@@ -34,6 +35,7 @@ use crate::error::TrainingError;
 use crate::metrics::HeadReport;
 use crate::report::{REPORT_VERSION, TaskReport, TrainingReport};
 use crate::run::{Hyperparameters, TaskKind, TrainingRun};
+use augmenting::Augmenting;
 use checkpoint::Keeper;
 use lessons::Lessons;
 use reading::Reading;
@@ -137,6 +139,7 @@ struct Trainer<'a> {
     data: &'a [TaskData],
     config: EncoderConfig,
     tokenizer: TextTokenizer,
+    augmenting: Augmenting,
     groups: Vec<groups::Group>,
     samples: Vec<Samples>,
     model: Classifier,
@@ -166,9 +169,10 @@ impl<'a> Trainer<'a> {
             });
         }
         let scales: Vec<Option<Scale>> = data.iter().map(Scale::of).collect();
+        let augmenting = Augmenting::new(run, base)?;
         let mut lessons = Lessons::ask(run, base, data)?;
         let width = lessons.width();
-        let mut groups = groups::of(data, &scales, &tokenizer, base, &mut lessons)?;
+        let mut groups = groups::of(data, &scales, &tokenizer, base, &mut lessons, &augmenting)?;
         groups.extend(lessons.groups(&tokenizer, base)?);
         let old = continuation::old_rows(run, data, &tokenizer, base)?;
         let samples = data
@@ -203,7 +207,7 @@ impl<'a> Trainer<'a> {
         };
         groups.extend(old);
         let objectives = step::objectives(run, data);
-        Ok(Self { run, data, config, tokenizer, groups, samples, model, objectives, consolidation, scales })
+        Ok(Self { run, data, config, tokenizer, augmenting, groups, samples, model, objectives, consolidation, scales })
     }
 
     fn settings(&self) -> &'a Hyperparameters {

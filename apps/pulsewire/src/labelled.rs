@@ -75,6 +75,19 @@ impl LabelledArguments {
         if self.sources().iter().any(is_conll) { TaskKind::Tokens } else { TaskKind::default() }
     }
 
+    /// What columns are called in a file that is written anew, with these further ones: as they are read; of a JSON Pointer its last
+    /// part.
+    pub(crate) fn columns(&self, extra: &[String]) -> Vec<String> {
+        let named = |name: &Option<String>, default: &str| match name {
+            Some(name) if !self.no_header => name.clone(),
+            _ => default.to_owned(),
+        };
+        let text_and_label = [named(&self.text, "text"), named(&self.label, "label")];
+        let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+        let columns = text_and_label.into_iter().chain(extra.iter().cloned());
+        columns.map(|name| if name.starts_with('/') { last(&name) } else { name }).collect()
+    }
+
     /// The files, queries and topics of `--data`.
     pub(crate) fn sources(&self) -> Vec<DataSource> {
         self.of(&self.data)

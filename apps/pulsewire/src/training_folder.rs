@@ -189,6 +189,7 @@ mod tests {
             tensorboard: None,
             split_seed: None,
             distillation: None,
+            augmentation: Vec::new(),
             continual: None,
             few_shot: None,
             tasks: Vec::new(),

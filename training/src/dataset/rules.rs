@@ -11,6 +11,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::Languages;
 use super::card::with_placeholders;
 use super::cleaning::{Cleaning, plain};
 
@@ -41,6 +42,10 @@ pub struct CleaningRules {
     /// Keep one text of several that are almost the same, and none that is almost one of a validation or test file.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub drop_near_duplicates: bool,
+    /// Keep rows in these languages alone, by their codes: `["en", "de"]`; all where it is not set. A row of whose language the detector
+    /// is not sure stays, and so do those of validation and test files.
+    #[serde(skip_serializing_if = "Languages::is_empty")]
+    pub languages: Languages,
 }
 
 /// A Unicode normalisation form (UAX #15).
@@ -69,7 +74,7 @@ pub enum Treatment {
 impl CleaningRules {
     /// Those that change texts: what whoever serves the model must do to texts, too.
     pub fn of_texts(self) -> Self {
-        Self { drop_near_duplicates: false, ..self }
+        Self { drop_near_duplicates: false, languages: Languages::default(), ..self }
     }
 
     /// Whether any of these changes texts.
@@ -139,6 +144,7 @@ mod tests {
         handles: Treatment::Replace,
         mask_personal_data: true,
         drop_near_duplicates: false,
+        languages: Languages::ALL,
     };
 
     #[track_caller]

@@ -235,3 +235,24 @@ fn cleaning_rules_change_texts_before_they_are_compared() {
     assert_eq!((data.cleaning.near_duplicates, data.cleaning.html), (2, 2));
     assert!(data.test[0].text.ends_with("third quarter now"));
 }
+
+#[test]
+fn rows_in_other_languages_are_left_out_and_unsure_ones_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let german = "Das Unternehmen meldete am Donnerstag einen höheren Gewinn als im Vorjahr erwartet.";
+    let content = format!("text,label\n{}{}{german},up\nok,down\n", rows("up", 20), rows("down", 20));
+    let mut task = task(write(&directory, "data.csv", &content));
+    assert_eq!(load_task(&task, 1).unwrap().cleaning.other_languages, 0);
+    task.cleaning.languages = vec!["en".to_owned()].try_into().unwrap();
+    let texts = |data: TaskData| {
+        let sides = [data.train, data.validation, data.test].concat();
+        sides.into_iter().map(|example| example.text).collect::<Vec<_>>()
+    };
+    let data = load_task(&task, 1).unwrap();
+    assert_eq!(data.cleaning.other_languages, 1);
+    let left = texts(data);
+    assert!(left.contains(&"ok".to_owned()) && !left.contains(&german.to_owned()), "{left:?}");
+    // A test file is what its user says.
+    task.test = vec![write(&directory, "test.csv", &format!("text,label\n{german},up\n"))];
+    assert_eq!(load_task(&task, 1).unwrap().test.len(), 1);
+}

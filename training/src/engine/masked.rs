@@ -10,7 +10,7 @@ use super::encoder::{Encoder, Loader, Mode, Tokens};
 use super::linear::Linear;
 use super::packing::PackedBatch;
 use super::parameter::Parameter;
-use super::prediction::Prediction;
+use super::prediction::{HEAD, Prediction};
 use crate::error::TrainingError;
 
 /// An encoder that guesses words, with the layout of transformers' `BertForMaskedLM`.
@@ -40,6 +40,11 @@ impl Guess {
 }
 
 impl MaskedLanguageModel {
+    /// Whether a checkpoint has a head that guesses words.
+    pub fn is_in(weights: &Weights) -> bool {
+        weights.has(HEAD)
+    }
+
     /// The encoder of a checkpoint with its head; a checkpoint without one gets a new one.
     pub fn new(config: &EncoderConfig, weights: &Weights, seed: u64) -> Result<Self, TrainingError> {
         let encoder = Encoder::new(config, weights)?;
@@ -64,6 +69,13 @@ impl MaskedLanguageModel {
         let hidden = states.index_select(&Tensor::new(places, &Device::Cpu)?, 0)?;
         let block = self.encoder.prediction_block(self.prediction.clone(), targets);
         Guess::of(&mode.apply(&hidden, block)?)
+    }
+
+    /// The scores (logits) of every word of the vocabulary at `places` among the batch's tokens: `[places, vocabulary]`.
+    pub fn scores(&self, batch: &Arc<PackedBatch>, places: &[u32]) -> candle_core::Result<Vec<Vec<f32>>> {
+        let states = self.encoder.states(batch, Tokens::All, Mode::Evaluation)?;
+        let hidden = states.index_select(&Tensor::new(places, &Device::Cpu)?, 0)?.flatten_all()?.to_vec1::<f32>()?;
+        Ok(self.encoder.prediction_block(self.prediction.clone(), Vec::new()).scores(&hidden))
     }
 
     /// Every parameter that is trained, in an order that is always the same.

@@ -65,7 +65,7 @@ pub(super) fn old_rows(
     let row = |row: &crate::dataset::Row| {
         let targets = vec![Target::Label(data[at].labels.index_of(row)?)];
         let reading = Reading::of(&row.text, TaskKind::SingleLabel, tokenizer, base)?;
-        Ok(Row { reading, targets, taught: Taught::default() })
+        Ok(Row { reading, text: None, targets, taught: Taught::default() })
     };
     let rows = rows.iter().map(row).collect::<Result<_, TrainingError>>()?;
     Ok(Some(Group { tasks: vec![at], share: Some(*replay), rows }))

@@ -108,7 +108,7 @@ impl Lessons {
         let all: usize = self.of_texts.values().map(Vec::len).sum();
         let row = |Unnamed { text, targets, taught }: Unnamed| {
             let reading = Reading::of(&text, TaskKind::SingleLabel, tokenizer, base)?;
-            Ok(Row { reading, targets, taught })
+            Ok(Row { reading, text: None, targets, taught })
         };
         let group = |(tasks, texts): (Vec<usize>, Vec<Unnamed>)| {
             let share = Some(self.share * texts.len() as f64 / all as f64);

@@ -61,6 +61,7 @@ mod tests {
     fn every_other_row_of_a_label_is_a_partner_as_often() {
         let row = |label| Row {
             reading: Reading { tokens: Box::new([1]), places: Box::new([Some(0)]) },
+            text: None,
             targets: vec![Target::Label(label)],
             taught: Taught::default(),
         };

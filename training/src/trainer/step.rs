@@ -52,7 +52,7 @@ impl Trainer<'_> {
                 true => (step * settings.accumulation + place) as u64,
                 false => ((place as u64) << 40) + step as u64,
             };
-            let pass = Pass::new(self, batch, number, share);
+            let pass = Pass::new(self, batch, number, share)?;
             loss += share
                 * match &settings.adversarial {
                     Some(adversarial) => adversarial.learn(&pass)?,

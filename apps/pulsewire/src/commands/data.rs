@@ -2,6 +2,7 @@
 
 mod agreement;
 mod audit;
+mod augment;
 mod card;
 mod clean;
 mod report;
@@ -17,6 +18,8 @@ pub(crate) enum DataCommand {
     Card(card::CardCommand),
     /// Write labelled files anew without duplicates, HTML, web addresses, personal data and other noise
     Clean(clean::CleanCommand),
+    /// Write labelled files with further rows: misspelled, with synonyms, guessed words, translated back and others
+    Augment(augment::AugmentCommand),
     /// Find likely label errors in the out-of-fold rows of a cross-validation
     Audit(audit::AuditCommand),
     /// Tell how far annotators agree
@@ -28,6 +31,7 @@ impl DataCommand {
         match self {
             Self::Card(command) => command.run(global).await,
             Self::Clean(command) => command.run(global),
+            Self::Augment(command) => command.run(global),
             Self::Audit(command) => command.run(),
             Self::Agreement(command) => command.run(),
         }

@@ -9,7 +9,7 @@ use inference::{BackendConfig, EncoderModel, Model as _, ModelDirectory, TaskKin
 use serde::Serialize;
 use training::CleaningRules;
 use training::evaluation::{
-    Comparison, Evaluation, Measured, Slice, find_entities, kind_of, measure, predict, predict_against,
+    Comparison, Evaluation, Measured, Robustness, Slice, find_entities, kind_of, measure, predict, predict_against,
 };
 
 use crate::cli::Global;
@@ -26,6 +26,7 @@ EXAMPLES:
   pulsewire evaluate --model ./model-directory --data valid.csv --label label --label-names labels.csv --head topic
   pulsewire evaluate --model names --data test.txt --format conll
   pulsewire evaluate --model news --data \"clickhouse:SELECT headline AS text, tone AS label FROM judged\"
+  pulsewire evaluate --model news --data held_out.csv --text headline --label sentiment --robustness
   pulsewire evaluate --model news@challenger --against news --data held_out.csv --slice desk --markdown report.md
 
 A model that labels words is measured by the entities that it finds: one is right if its type and all its words are.
@@ -43,6 +44,9 @@ pub(crate) struct EvaluateCommand {
     /// Measure the rows of each value of this column or key apart as well (may be given more than once)
     #[arg(long, value_name = "COLUMN")]
     slice: Vec<String>,
+    /// Measure the same rows with typos, words left out or swapped, and other letters, marks and spaces as well: eight times the work
+    #[arg(long)]
+    robustness: bool,
     /// Compare with a second model on the same rows: McNemar's test
     #[arg(long, value_name = "NAME[@VERSION|@ALIAS]")]
     against: Option<String>,
@@ -97,9 +101,10 @@ impl EvaluateCommand {
 
     /// For a model that labels words.
     fn find_entities(&self, found: &FoundModel, directory: &ModelDirectory, global: &Global) -> anyhow::Result<()> {
-        if self.against.is_some() || self.markdown.is_some() || !self.slice.is_empty() {
-            let message =
-                format!("{found} labels words: --against, --slice and --markdown are for models that label texts");
+        if self.against.is_some() || self.markdown.is_some() || self.robustness || !self.slice.is_empty() {
+            let message = format!(
+                "{found} labels words: --against, --slice, --robustness and --markdown are for models that label texts"
+            );
             return Err(UsageError(message).into());
         }
         let remote = RemoteRows::for_a_while(&self.labelled.remote, global)?;
@@ -130,8 +135,9 @@ impl EvaluateCommand {
             return Err(UsageError(message).into());
         }
         let kind = kind_of(model.heads(), self.head.as_deref())?;
-        if kind != TaskKind::SingleLabel && (second.is_some() || !self.slice.is_empty()) {
-            let message = format!("--slice and --against are for heads that choose one label; this head is {kind}");
+        if kind != TaskKind::SingleLabel && (second.is_some() || self.robustness || !self.slice.is_empty()) {
+            let message =
+                format!("--slice, --robustness and --against are for heads that choose one label; this head is {kind}");
             return Err(UsageError(message).into());
         }
         let rows = self.labelled.rows(kind, &self.slice, rules, remote)?;
@@ -145,6 +151,9 @@ impl EvaluateCommand {
             Slice::of(column, values, &predictions)
         });
         evaluation.slices = slices.collect();
+        if self.robustness {
+            evaluation.robustness = Some(Robustness::measure(&mut model, &rows, &predictions)?);
+        }
         if let Some((other, (mut model, _))) = second {
             let second = predict_against(&mut model, &rows, &predictions)
                 .with_context(|| format!("cannot compare with {other}"))?;

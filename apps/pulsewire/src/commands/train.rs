@@ -226,6 +226,7 @@ impl RecipeArguments {
             tasks: vec![task],
             hyperparameters,
             distillation: None,
+            augmentation: Vec::new(),
             continual: None,
             few_shot: None,
         })

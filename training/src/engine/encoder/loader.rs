@@ -7,7 +7,7 @@ use crate::engine::embedding::Embedding;
 use crate::engine::feed_forward::FeedForward;
 use crate::engine::linear::Linear;
 use crate::engine::parameter::{Parameter, Role};
-use crate::engine::prediction::Prediction;
+use crate::engine::prediction::{HEAD, Prediction};
 use crate::engine::residual::{Norm, Residual};
 use crate::error::TrainingError;
 use crate::random::Random;
@@ -64,12 +64,11 @@ impl<'a> Loader<'a> {
         seed: u64,
     ) -> Result<Prediction, TrainingError> {
         let (dense, norm) = ("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm");
-        let bias = "cls.predictions.bias";
-        if self.weights.has(bias) {
+        if self.weights.has(HEAD) {
             return Ok(Prediction {
                 dense: self.linear(dense, self.hidden, depth)?,
                 norm: self.norm(norm, depth)?,
-                bias: self.parameter(bias, &[config.vocab_size], Role::Offset, depth)?,
+                bias: self.parameter(HEAD, &[config.vocab_size], Role::Offset, depth)?,
             });
         }
         let offset = |name: &str, value: f32, length: usize| {
@@ -82,7 +81,7 @@ impl<'a> Loader<'a> {
                 shift: offset(&format!("{norm}.bias"), 0.0, self.hidden),
                 epsilon: self.epsilon,
             },
-            bias: offset(bias, 0.0, config.vocab_size),
+            bias: offset(HEAD, 0.0, config.vocab_size),
         })
     }
 

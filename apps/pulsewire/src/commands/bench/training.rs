@@ -200,6 +200,7 @@ impl Bench<'_> {
             tensorboard: None,
             split_seed: None,
             distillation: None,
+            augmentation: Vec::new(),
             continual: None,
             few_shot: None,
             tasks: vec![task],
