@@ -26,6 +26,7 @@ use crate::error::TrainingError;
 use crate::random::Random;
 use crate::run::Hyperparameters;
 use crate::source::DataSource;
+pub(crate) use corpus::distinct_texts;
 use lesson::{Lesson, Reader};
 use masking::Masker;
 pub use pairs::PairTask;
@@ -35,8 +36,8 @@ pub use report::{AdaptationReport, Guessing};
 const MINIMUM_TEXTS: usize = 100;
 
 /// One text in so many is held out, at most [`MOST_HELD_OUT`].
-const HELD_OUT: usize = 50;
-const MOST_HELD_OUT: usize = 2_000;
+pub(crate) const HELD_OUT: usize = 50;
+pub(crate) const MOST_HELD_OUT: usize = 2_000;
 
 /// What to adapt, and to what.
 #[derive(Debug, Clone, PartialEq)]

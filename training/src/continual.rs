@@ -52,7 +52,8 @@ impl Continual {
             ("ewc_rows", self.ewc_rows >= 1, "must be at least 1"),
             ("old", uses_old != self.old.is_empty(), "belongs to `replay` or `ewc`, and these need it"),
         ];
-        checks.into_iter().find(|(_, holds, _)| !holds).map(|(key, _, message)| (key, message))
+        let wrong = checks.into_iter().find(|(_, holds, _)| !holds).map(|(key, _, message)| (key, message));
+        wrong.or_else(|| Some(("old", self.old.iter().find_map(DataSource::fault)?)))
     }
 
     /// Every path in it.
@@ -63,8 +64,8 @@ impl Continual {
     /// The same with digests of files in the place of paths.
     pub(crate) fn by_content(&self) -> Result<Self, TrainingError> {
         let mut own = self.clone();
-        for path in own.paths_mut() {
-            *path = file_digest(path)?.into();
+        for source in &mut own.old {
+            source.path = file_digest(source.file()?)?.into();
         }
         Ok(own)
     }

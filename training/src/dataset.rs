@@ -5,10 +5,12 @@ pub mod card;
 mod classes;
 mod clean;
 mod cleaning;
+mod few;
 mod folds;
 mod forest;
 mod label_reading;
 mod labels;
+mod languages;
 mod near_duplicates;
 mod pairing;
 mod preparation;
@@ -23,6 +25,7 @@ pub use cleaning::{Cleaning, Row, key, plain, read_rows};
 pub use folds::{FoldedTask, Folds};
 pub use label_reading::LabelReading;
 pub use labels::{LabelNames, LabelSet};
+pub use languages::Languages;
 pub use rules::{CleaningRules, Treatment, UnicodeForm};
 pub use target::Target;
 
@@ -92,10 +95,14 @@ impl TaskData {
         let of_file = |file: &[Row], rows: &[usize]| {
             if file.is_empty() { Ok(side(rows)) } else { prepared.examples(file) }
         };
+        let train = match task.split.rows_per_label {
+            Some(most) => few::of_each(side(&sides.train), most, seed),
+            None => side(&sides.train),
+        };
         let mut data = Self {
             name: task.name.clone(),
             kind: task.kind,
-            train: side(&sides.train),
+            train,
             validation: of_file(&prepared.validation, &sides.validation)?,
             test: of_file(&prepared.test, &sides.test)?,
             labels: prepared.labels.clone(),

@@ -124,7 +124,7 @@ impl Distillation {
             *path = model_digest(path)?.into();
         }
         for source in own.unlabelled.iter_mut().flat_map(|unlabelled| &mut unlabelled.data) {
-            source.path = file_digest(&source.path)?.into();
+            source.path = file_digest(source.file()?)?.into();
         }
         Ok(own)
     }
@@ -142,7 +142,8 @@ impl Unlabelled {
                 "must be 0 to below 1",
             ),
         ];
-        checks.into_iter().find(|(_, holds, _)| !holds).map(|(key, _, message)| (key, message))
+        let wrong = checks.into_iter().find(|(_, holds, _)| !holds).map(|(key, _, message)| (key, message));
+        wrong.or_else(|| Some(("unlabelled.data", self.data.iter().find_map(DataSource::fault)?)))
     }
 }
 

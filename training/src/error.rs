@@ -47,6 +47,12 @@ pub enum TrainingError {
         #[source]
         source: std::io::Error,
     },
+    /// The rows of a query or a topic are to be read before anybody has fetched them.
+    #[error("{name}: the rows are not here; fetch them into a file first, as `pulsewire data clean --out FILE` does")]
+    NotFetched {
+        /// The query or the topic.
+        name: String,
+    },
     /// The file's name does not tell its format.
     #[error("{}: the ending tells no format; set `format` to csv, tsv, ndjson, parquet, separated or conll", path.display())]
     UnknownFormat {
@@ -166,8 +172,8 @@ pub enum TrainingError {
         /// The files read.
         files: String,
     },
-    /// There are too few texts to adapt an encoder to.
-    #[error("{texts} distinct texts in {files}; at least {minimum} are needed to adapt an encoder (name more files)")]
+    /// There are too few texts without labels to learn from.
+    #[error("{texts} distinct texts in {files}; at least {minimum} are needed to learn from (name more files)")]
     TooFewTexts {
         /// Distinct texts.
         texts: usize,
@@ -176,13 +182,23 @@ pub enum TrainingError {
         /// The files read.
         files: String,
     },
-    /// The base encoder's directory is not what it should be.
-    #[error("base encoder {}: {message}", path.display())]
+    /// The directory of a base encoder, or of a language model, is not what it should be.
+    #[error("base model {}: {message}", path.display())]
     BaseEncoder {
         /// The directory or file.
         path: PathBuf,
         /// What is wrong and what would mend it.
         message: String,
+    },
+    /// A command that augments texts failed.
+    #[error("command {command:?} {message}{}", said_last(said))]
+    Command {
+        /// The program and its arguments.
+        command: String,
+        /// What went wrong.
+        message: String,
+        /// The end of what it wrote to its standard error.
+        said: String,
     },
     /// A fine-tuned model's directory, of a teacher or to go on from, is not what it should be.
     #[error("fine-tuned model {}: {message}", path.display())]
@@ -191,6 +207,22 @@ pub enum TrainingError {
         path: PathBuf,
         /// What is wrong and what would mend it.
         message: String,
+    },
+    /// A part of a model cannot be left out.
+    #[error("cannot prune: {}: {message}", path.display())]
+    Pruning {
+        /// The file that says so.
+        path: PathBuf,
+        /// Why, and what would mend it.
+        message: String,
+    },
+    /// There is no text to take a vocabulary from.
+    #[error(
+        "there is no word in {texts} texts, so that no token of the vocabulary would stay; name files with texts like those to score"
+    )]
+    NoTokens {
+        /// The texts there are.
+        texts: usize,
     },
     /// None of the unlabelled texts, or old rows, is left to learn from.
     #[error(
@@ -259,6 +291,16 @@ pub enum TrainingError {
         /// The heads there are.
         found: Vec<String>,
     },
+    /// The model that is asked has no such label.
+    #[error("head {head:?} has no label {wanted:?}; its labels are {}", quoted(found))]
+    MissingLabel {
+        /// The head.
+        head: String,
+        /// The label asked for.
+        wanted: String,
+        /// The labels there are.
+        found: Vec<String>,
+    },
     /// Annotators who have no unit in common.
     #[error(
         "none of {units} units has labels of two annotators ({}); is the column of ids the right one?",
@@ -303,6 +345,9 @@ pub enum TrainingError {
     /// A tokenizer or a model that is evaluated failed.
     #[error(transparent)]
     Inference(#[from] inference::InferenceError),
+    /// A model could not be exported.
+    #[error(transparent)]
+    Export(#[from] crate::export::ExportError),
     /// The base encoder is not installed.
     #[error(transparent)]
     Parts(#[from] foundation::parts::PartsError),
@@ -315,8 +360,11 @@ impl Failure for TrainingError {
             Self::UnknownFormat { .. }
             | Self::MissingColumn { .. }
             | Self::MissingHead { .. }
+            | Self::MissingLabel { .. }
             | Self::NotTags { .. }
             | Self::FineTuned { .. }
+            | Self::Pruning { .. }
+            | Self::NotFetched { .. }
             | Self::OtherKind { .. }
             | Self::AnotherRunsCheckpoint { .. } => FailureKind::Configuration,
             Self::Row { .. }
@@ -325,6 +373,7 @@ impl Failure for TrainingError {
             | Self::TooFewRows { .. }
             | Self::TooFewTexts { .. }
             | Self::NoTextsLeft { .. }
+            | Self::NoTokens { .. }
             | Self::NothingToLearn { .. }
             | Self::Split { .. }
             | Self::FewerRowsThanFolds { .. }
@@ -332,16 +381,22 @@ impl Failure for TrainingError {
             | Self::OneClass { .. }
             | Self::NoSharedUnits { .. }
             | Self::NoRows
+            | Self::Command { .. }
             | Self::Unreadable { .. } => FailureKind::Input,
             Self::Parquet { .. }
             | Self::BaseEncoder { .. }
             | Self::UnusableCheckpoint { .. }
             | Self::NotProbabilities { .. } => FailureKind::Corrupt,
             Self::Inference(error) => error.kind(),
+            Self::Export(error) => error.kind(),
             Self::Parts(error) => error.kind(),
             Self::Unwritable { .. } | Self::Diverged { .. } | Self::Engine(_) => FailureKind::Internal,
         }
     }
+}
+
+fn said_last(said: &str) -> String {
+    if said.is_empty() { String::new() } else { format!("; it said: {said}") }
 }
 
 fn quoted(names: &[String]) -> String {

@@ -3,7 +3,8 @@
 //! ```text
 //! rows ── predict ──► Predictions ──► Evaluation: report, intervals, ranking, calibration
 //!                          ├────────► Slice: the same by the values of a column
-//!                          └────────► Comparison: a second model on the same rows
+//!                          ├────────► Comparison: a second model on the same rows
+//!                          └────────► Robustness: the same rows with typos, fewer words, other letters
 //! ```
 //!
 //! [`predict()`] runs the model; everything else is a pure function of [`Predictions`]. So much is told of heads that choose one
@@ -25,6 +26,7 @@ mod predict;
 mod predictions;
 mod presentation;
 mod ranking;
+mod robustness;
 mod roc_auc;
 mod slices;
 pub(crate) mod table;
@@ -45,9 +47,11 @@ pub use entities::find_entities;
 pub use log_loss::log_loss;
 pub use mcnemar::{McNemar, McNemarMethod, mcnemar};
 pub use measured::{Measured, kind_of, measure};
+pub(crate) use predict::choose_head;
 pub use predict::{predict, predict_against};
 pub use predictions::Predictions;
 pub use ranking::{LabelRanking, Ranking};
+pub use robustness::{Perturbation, Robustness};
 pub use roc_auc::roc_auc;
 pub use slices::{Slice, SliceValue};
 pub use temperature::Temperature;
@@ -76,13 +80,16 @@ pub struct Evaluation {
     /// The same rows by the values of columns; none unless asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slices: Vec<Slice>,
+    /// The same rows disturbed, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub robustness: Option<Robustness>,
     /// A second model on the same rows, if asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub against: Option<Comparison>,
 }
 
 impl Evaluation {
-    /// Measures everything but slices and a second model.
+    /// Measures everything but slices, robustness and a second model.
     pub fn of(predictions: &Predictions) -> Self {
         let pairs: Vec<(usize, usize)> = predictions.pairs().collect();
         Self {
@@ -94,6 +101,7 @@ impl Evaluation {
             calibration: Calibration::of(predictions),
             temperature: Temperature::fit(predictions),
             slices: Vec::new(),
+            robustness: None,
             against: None,
         }
     }

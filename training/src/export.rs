@@ -9,6 +9,7 @@ mod agreement;
 mod bert;
 mod calibration;
 mod card;
+mod decoder;
 mod graph;
 mod identity;
 mod linear;
@@ -23,11 +24,14 @@ use std::path::{Path, PathBuf};
 use foundation::{Failure, FailureKind};
 use inference::InferenceError;
 
+use crate::engine::DecoderConfig;
+
 pub use agreement::{AgreementReport, Difference, HeadAgreement, check_agreement};
-pub use bert::{EncoderConfig, Pooling};
+pub use bert::EncoderConfig;
 pub use calibration::{Calibration, MINIMUM_TEXTS, RangeMethod};
 pub use card::{AccuracyCost, CARD_VERSION, CalibrationCard, ExportCard};
 pub use identity::Identity;
+pub(crate) use parity::check_decoder;
 pub use parity::{BackendParity, PARITY_LIMIT, ParityReport, check_parity, logits_in};
 pub use precision::{Form, Precision};
 
@@ -189,6 +193,13 @@ pub fn compress(source: &Path, target: &Path, form: &Form) -> Result<(), ExportE
     let model = bert::build(&config, &weights, form)?;
     let path = target.join("model.onnx");
     model.write(&path).map_err(|source| ExportError::Io { path, source })
+}
+
+/// Writes `model.onnx` from `model.safetensors` of a language model's directory.
+pub(crate) fn export_decoder(config: &DecoderConfig, directory: &Path) -> Result<(), ExportError> {
+    let weights = weights::Weights::read(&directory.join("model.safetensors"))?;
+    let path = directory.join("model.onnx");
+    decoder::build(config, &weights)?.write(&path).map_err(|source| ExportError::Io { path, source })
 }
 
 #[cfg(test)]

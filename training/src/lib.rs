@@ -2,10 +2,12 @@
 //!
 //! [`TrainingRun`] says what to train, [`train`] does it and leaves a model directory in Hugging Face layout, [`evaluation`]
 //! measures any model on any labelled file, [`cross_validate`] measures a recipe, [`search`] looks for a better one. [`adapt`] makes a base encoder of
-//! unlabelled texts first. The engine in [`engine`] is candle with blocks of our own.
+//! unlabelled texts first, [`language_model`] one that writes texts, [`pruning`] makes models smaller. The engine in [`engine`] is
+//! candle with blocks of our own.
 
 mod adaptation;
 pub mod agreement;
+mod augmentation;
 mod continual;
 mod cross_validation;
 pub mod dataset;
@@ -14,12 +16,16 @@ mod distillation;
 pub mod engine;
 mod error;
 pub mod evaluation;
+pub mod explanation;
 pub mod export;
+mod few_shot;
 mod fine_tuned;
 pub mod label_audit;
+pub mod language_model;
 mod metrics;
 pub mod out_of_fold;
 pub mod plots;
+pub mod pruning;
 mod random;
 mod report;
 mod run;
@@ -31,16 +37,20 @@ pub mod tensorboard;
 mod trainer;
 
 pub use adaptation::{Adaptation, AdaptationReport, AdaptationSettings, Guessing, PairTask, adapt};
+pub use augmentation::{AugmentRequest, Augmentation, AugmentationKind, augment};
 pub use continual::Continual;
 pub use cross_validation::{CrossValidationRequest, cross_validate};
 pub use dataset::{CleaningRules, LabelNames, LabelReading, LabelSet, Row, read_rows};
 pub use distillation::{Distillation, Unlabelled};
-pub use engine::{AdapterKind, Freeze, Frozen, LossKind, OptimizerKind, ScheduleKind};
+pub use engine::{AdapterKind, Freeze, Frozen, LossKind, OptimizerKind, Pooling, ScheduleKind};
 pub use error::{Location, TrainingError};
 pub use evaluation::{Evaluation, predict};
+pub use few_shot::FewShot;
 pub use metrics::{EntityReport, EvaluationReport, HeadReport, LabelMetrics, MultiLabelReport, RegressionReport};
 pub use report::{EpochReport, TaskReport, TrainingReport};
 pub use run::{Hyperparameters, Split, SplitBy, Task, TaskKind, TrainingRun};
 pub use sink::DataSink;
-pub use source::{DataSource, Encoding, Format};
-pub use trainer::{Adversarial, Checkpoints, Fgm, FreeLb, Pace, Pgd, TrainedModel, train, train_resumably};
+pub use source::{DataSource, Encoding, Format, Remote};
+pub use trainer::{
+    Adversarial, Checkpoints, CurvePoint, Fgm, FreeLb, Pace, Pgd, TrainedModel, Watcher, train, train_resumably,
+};

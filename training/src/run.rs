@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use foundation::configuration::{ConfigurationError, parse_toml};
 use serde::{Deserialize, Serialize};
 
+use crate::augmentation::{Augmentation, MOVES_WORDS};
 use crate::continual::Continual;
 use crate::distillation::Distillation;
 use crate::error::TrainingError;
+use crate::few_shot::FewShot;
 use crate::source::DataSource;
 
 pub use hyperparameters::Hyperparameters;
@@ -73,7 +75,8 @@ pub use task::Task;
 /// data = [{ path = "pairs.csv", text = "first", text_pair = "second", label = "score" }]
 /// ```
 ///
-/// A run that goes on from a model in use names it as `base` and has a section `[continual]`.
+/// A run that goes on from a model in use names it as `base` and has a section `[continual]`; one of a few rows a label has a section
+/// `[few_shot]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingRun {
@@ -95,6 +98,9 @@ pub struct TrainingRun {
     pub tensorboard: Option<PathBuf>,
     /// What is learned: each task becomes a head.
     pub tasks: Vec<Task>,
+    /// What is done to training rows, in this order; the other sides stay as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub augmentation: Vec<Augmentation>,
     /// How it is learned.
     #[serde(default)]
     pub hyperparameters: Hyperparameters,
@@ -104,6 +110,9 @@ pub struct TrainingRun {
     /// That `base` is a fine-tuned model to go on from, and what keeps its old answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continual: Option<Continual>,
+    /// That the encoder learns by contrast, and the head apart from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub few_shot: Option<FewShot>,
 }
 
 impl TrainingRun {
@@ -124,15 +133,29 @@ impl TrainingRun {
 
     /// Takes every relative path from `directory`.
     pub fn resolve_paths(&mut self, directory: &Path) {
-        let resolve = |path: &mut PathBuf| *path = directory.join(&*path);
+        let resolve = |path: &mut PathBuf| {
+            if !path.as_os_str().is_empty() {
+                *path = directory.join(&*path);
+            }
+        };
         self.base.iter_mut().chain(&mut self.tensorboard).for_each(resolve);
         self.distillation.iter_mut().flat_map(Distillation::paths_mut).for_each(resolve);
         self.continual.iter_mut().flat_map(Continual::paths_mut).for_each(resolve);
+        self.augmentation.iter_mut().for_each(|augmentation| augmentation.resolve_paths(directory));
         for task in &mut self.tasks {
             task.label_names.iter_mut().for_each(resolve);
             let sources = task.data.iter_mut().chain(&mut task.validation).chain(&mut task.test);
             sources.for_each(|source| resolve(&mut source.path));
         }
+    }
+
+    /// Every source of rows in it.
+    pub fn sources_mut(&mut self) -> impl Iterator<Item = &mut DataSource> {
+        let unlabelled = self.distillation.iter_mut().flat_map(|distillation| &mut distillation.unlabelled);
+        let old = self.continual.iter_mut().flat_map(|continual| &mut continual.old);
+        let tasks = self.tasks.iter_mut();
+        let tasks = tasks.flat_map(|task| task.data.iter_mut().chain(&mut task.validation).chain(&mut task.test));
+        tasks.chain(unlabelled.flat_map(|unlabelled| &mut unlabelled.data)).chain(old)
     }
 
     /// Whether heads answer for the words of texts rather than for texts.
@@ -177,6 +200,10 @@ impl TrainingRun {
                     "\"tokens\" must be the run's only task: its encoder is read word by word, without a pooler";
                 return invalid(format!("tasks[{index}].kind"), message);
             }
+            if task.kind == TaskKind::Tokens && self.hyperparameters.pooling.is_some() {
+                let message = "must not be set: words are read at their own tokens";
+                return invalid("hyperparameters.pooling".to_owned(), message);
+            }
             if let Some((key, message)) = task.fault() {
                 return invalid(format!("tasks[{index}].{key}"), message);
             }
@@ -184,6 +211,16 @@ impl TrainingRun {
         if self.sources().any(|source| source.text_pair.is_some() != self.reads_pairs()) {
             let message = "must be set for all files of a run or for none: what is served is one pair for all heads";
             return invalid("text_pair".to_owned(), message);
+        }
+        if self.reads_pairs() && !self.augmentation.is_empty() {
+            let message = "must be left out where texts are pairs: words would go from one to the other";
+            return invalid("augmentation".to_owned(), message);
+        }
+        for (index, augmentation) in self.augmentation.iter().enumerate() {
+            let unfit = || self.tasks.iter().any(|task| !augmentation.kind.suits(task.kind));
+            if let Some((key, message)) = augmentation.fault().or_else(|| unfit().then_some(("kind", MOVES_WORDS))) {
+                return invalid(format!("augmentation[{index}].{key}"), message);
+            }
         }
         if let Some((key, message)) = self.distillation.as_ref().and_then(Distillation::fault) {
             return invalid(format!("distillation.{key}"), message);
@@ -194,7 +231,18 @@ impl TrainingRun {
             return invalid(format!("tasks[{index}].kind"), message);
         }
         self.check_continual()?;
+        self.check_few_shot()?;
         self.hyperparameters.validate().map_err(TrainingError::from)
+    }
+
+    fn check_few_shot(&self) -> Result<(), TrainingError> {
+        let Some(few_shot) = &self.few_shot else { return Ok(()) };
+        let alone = self.distillation.is_none() && self.continual.is_none();
+        let beside = (!alone).then_some(("few_shot", "must not stand beside `distillation` or `continual`"));
+        match beside.or_else(|| few_shot.fault(&self.tasks, &self.hyperparameters)) {
+            Some((key, message)) => Err(ConfigurationError::invalid(key, message).into()),
+            None => Ok(()),
+        }
     }
 
     fn check_continual(&self) -> Result<(), TrainingError> {
@@ -248,6 +296,19 @@ mod tests {
     }
 
     #[test]
+    fn queries_and_topics_stand_in_the_place_of_files() {
+        let query = "query = \"SELECT text, label FROM labelled\"";
+        let text = RUN.replace("path = \"a.csv\"", query)
+            + "test = [{ topic = \"labelled\" }]\n[distillation]\nteachers = [\"a\"]\n[distillation.unlabelled]\ndata = [{ topic = \"feed\" }]\n";
+        let mut run = load(&text).unwrap();
+        assert!(run.tasks[0].data[0].path.as_os_str().is_empty());
+        let names: Vec<String> = run.sources_mut().map(|source| source.name()).collect();
+        assert_eq!(names, ["query \"SELECT text, label FROM labelled\"", "topic labelled", "topic feed"]);
+        let message = load(&text.replace(query, &format!("{query}, path = \"a.csv\""))).unwrap_err().to_string();
+        assert!(message.contains("tasks[0].data: needs one of"), "{message}");
+    }
+
+    #[test]
     fn wrong_files_are_refused_with_the_place() {
         let check = |addition: &str, expected: &str| {
             let message = load(&format!("{RUN}{addition}")).unwrap_err().to_string();
@@ -258,6 +319,7 @@ mod tests {
         check("split = { validation = 0.5, test = 0.5 }\n", "tasks[0].split");
         check("split = { by = \"group\" }\n", ":5:9: ");
         check("cleaning = { urls = \"hide\" }\n", "hide");
+        check("cleaning = { languages = [\"xx\"] }\n", "unknown language \"xx\"");
         let clean = "cleaning = { html = true }\n[[tasks]]\nname = \"b\"\ndata = [{ path = \"b.csv\" }]\n";
         check(clean, "tasks[1].cleaning");
         check("[hyperparameters]\nlearning_rate = -1.0\n", "hyperparameters.learning_rate");
@@ -272,6 +334,9 @@ mod tests {
         check("test = [{ path = \"b.conll\" }]\n", "must be \"tokens\"");
         check("test = [{ path = \"b.csv\", text_pair = \"b\" }]\n", "text_pair: must be set for all files");
         let pairs = RUN.replace("\"a.csv\"", "\"a.csv\", text_pair = \"b\"");
+        let augmented = format!("{pairs}[[augmentation]]\nkind = \"typos\"\n");
+        let message = load(&augmented).unwrap_err().to_string();
+        assert!(message.contains("augmentation: must be left out where texts are pairs"), "{message}");
         let message = load(&format!("{pairs}kind = \"tokens\"\n")).unwrap_err().to_string();
         assert!(load(&pairs).is_ok() && message.contains("has a text_pair"), "{message}");
         check("[distillation]\nweight = 0.5\n", "distillation.teachers");
@@ -288,6 +353,33 @@ mod tests {
         check(&format!("{old}replay = 1.0\n"), "continual.replay");
         check(&format!("{old}replay = 0.2\ntask = \"mood\"\n"), "continual.task");
         check(&format!("{old}replay = 0.6\n{unlabelled}"), "continual.replay: must leave room");
+        let few = "[few_shot]\n";
+        check("[few_shot]\npairs = 3\n", "pairs");
+        check("[few_shot]\ntemperature = 0.0\n", "few_shot.temperature");
+        check("[few_shot]\ntemperature = nan\n", "few_shot.temperature");
+        check(&format!("kind = \"multi-label\"\n{few}"), "few_shot: takes a run of one task");
+        check(&format!("[[tasks]]\nname = \"b\"\ndata = [{{ path = \"b.csv\" }}]\n{few}"), "few_shot: takes");
+        check(&format!("{few}[hyperparameters]\nbatch_size = 3\n"), "hyperparameters.batch_size");
+        check(&format!("{few}[hyperparameters]\nmixup = 0.1\n"), "hyperparameters.mixup");
+        check(&format!("{few}[distillation]\nteachers = [\"a\"]\n"), "must not stand beside");
+        check("kind = \"tokens\"\n[hyperparameters]\npooling = \"mean\"\n", "hyperparameters.pooling");
+        check("[hyperparameters]\npooling = \"max\"\n", "cls");
+        check("split = { rows_per_label = 0 }\n", "tasks[0].split");
+        check("kind = \"multi-label\"\nsplit = { rows_per_label = 9 }\n", "tasks[0].split");
+        check("[[augmentation]]\nkind = \"shuffle\"\n", "back-translation");
+        check("[[augmentation]]\nkind = \"typos\"\nrate = 0.0\n", "augmentation[0].rate");
+        check("[[augmentation]]\nkind = \"typos\"\nshare = 1.5\n", "augmentation[0].share");
+        check("[[augmentation]]\nkind = \"synonyms\"\n", "augmentation[0].file");
+        check(
+            "[[augmentation]]\nkind = \"swap\"\n[[augmentation]]\nkind = \"swap\"\nmodel = \"a\"\n",
+            "augmentation[1].model",
+        );
+        check("[[augmentation]]\nkind = \"back-translation\"\n", "augmentation[0].command");
+        check("[[augmentation]]\nkind = \"back-translation\"\ncommand = [\"a\"]\nrate = 0.1\n", "augmentation[0].rate");
+        check(
+            "kind = \"tokens\"\n[[augmentation]]\nkind = \"swap\"\n",
+            "augmentation[0].kind: must be synonyms, typos",
+        );
         check("kind = \"ranking\"\n", "multi-label");
         check("kind = \"tokens\"\n[distillation]\nteachers = [\"a\"]\n", "tasks[0].kind");
         check("kind = \"tokens\"\n[continual]\n", "tasks[0].kind");

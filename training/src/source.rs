@@ -1,10 +1,11 @@
-//! Labelled files: what a user points at, read into rows that know where they came from.
+//! Labelled rows: what a user points at, read into rows that know where they came from.
 
 mod columnar;
 mod conll;
 mod decoding;
 mod delimited;
 mod ndjson;
+mod remote;
 mod separated;
 
 use std::path::{Path, PathBuf};
@@ -14,7 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Location, TrainingError};
 
-/// One labelled file.
+pub use remote::Remote;
+
+/// One labelled file, or in its place a ClickHouse query or a Kafka topic, whose rows are brought into a file before they are read
+/// ([`DataSource::remote`]).
 ///
 /// ```toml
 /// path = "Sentences_50Agree.txt"
@@ -22,12 +26,31 @@ use crate::error::{Location, TrainingError};
 /// separator = "@"
 /// encoding = "latin-1"
 /// ```
+///
+/// ```toml
+/// query = "SELECT headline AS text, sentiment AS label FROM labelled"
+/// ```
+///
+/// ```toml
+/// topic = "labelled"
+/// text = "/article/headline"
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSource {
-    /// The file.
+    /// The file; empty where a query or a topic stands in its place.
+    #[serde(default, skip_serializing_if = "is_empty")]
     pub path: PathBuf,
-    /// Its format; by the file's ending where it is not set.
+    /// A ClickHouse query, one SELECT, whose columns are named as `text` and `label` say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// A Kafka topic of JSON objects, read from its beginning to its ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// Where the rows of a query or a topic lie, one JSON object a line, once somebody has fetched them.
+    #[serde(skip)]
+    pub fetched: Option<PathBuf>,
+    /// The file's format; by the file's ending where it is not set.
     #[serde(default)]
     pub format: Option<Format>,
     /// How its bytes become text.
@@ -113,6 +136,9 @@ impl DataSource {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
+            query: None,
+            topic: None,
+            fetched: None,
             format: None,
             encoding: Encoding::default(),
             text: None,
@@ -131,6 +157,9 @@ impl DataSource {
 
     /// The format: the one set, else by the file's ending.
     pub fn resolved_format(&self) -> Result<Format, TrainingError> {
+        if self.remote().is_some() {
+            return Ok(Format::Ndjson);
+        }
         if let Some(format) = self.format {
             return Ok(format);
         }
@@ -158,13 +187,14 @@ impl DataSource {
     /// `separated` and `conll` files have none.
     pub fn read_with(&self, extra: &[String]) -> Result<Vec<RawRow>, TrainingError> {
         let format = self.resolved_format()?;
-        let path: Arc<Path> = self.path.as_path().into();
+        let path: Arc<Path> = Path::new(&self.name()).into();
         let columns = Columns { text: self.text_column(), label: self.label_column(), extra };
         if format == Format::Parquet {
             return columnar::read(&path, &columns);
         }
-        let bytes = std::fs::read(&self.path)
-            .map_err(|source| TrainingError::Unreadable { path: self.path.clone(), source })?;
+        let file = self.file()?;
+        let bytes =
+            std::fs::read(file).map_err(|source| TrainingError::Unreadable { path: file.to_owned(), source })?;
         let content = decoding::decode(bytes, self.encoding, &path)?;
         match format {
             Format::Csv => delimited::read(&content, &path, b',', self.header, &columns),
@@ -197,6 +227,10 @@ impl DataSource {
     fn label_column(&self) -> &str {
         self.label.as_deref().unwrap_or(if self.header { "label" } else { "2" })
     }
+}
+
+fn is_empty(path: &Path) -> bool {
+    path.as_os_str().is_empty()
 }
 
 fn yes() -> bool {

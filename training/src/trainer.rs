@@ -1,14 +1,17 @@
 //! One training run, from files to a staging directory.
 
 mod adversary;
+mod augmenting;
 mod checkpoint;
 mod companions;
 mod continuation;
 mod curves;
 mod fit;
 mod groups;
+mod head;
 mod lessons;
 mod mixup;
+mod partners;
 mod pass;
 mod reading;
 mod sampler;
@@ -27,11 +30,12 @@ use foundation::progress::{Progress, Unit};
 use inference::TextTokenizer;
 
 use crate::dataset::{self, Example, Target, TaskData};
-use crate::engine::{Classifier, Consolidation, EncoderConfig, Mode, Objective, PackedBatch, Weights};
+use crate::engine::{Classifier, Consolidation, EncoderConfig, Mode, Objective, PackedBatch, Pooling, Weights};
 use crate::error::TrainingError;
 use crate::metrics::HeadReport;
 use crate::report::{REPORT_VERSION, TaskReport, TrainingReport};
 use crate::run::{Hyperparameters, TaskKind, TrainingRun};
+use augmenting::Augmenting;
 use checkpoint::Keeper;
 use lessons::Lessons;
 use reading::Reading;
@@ -40,6 +44,7 @@ use scale::Scale;
 pub use adversary::{Adversarial, Fgm, FreeLb, Pgd};
 pub(crate) use checkpoint::identity;
 pub use checkpoint::{Checkpoints, Pace};
+pub use curves::{CurvePoint, Watcher};
 pub(crate) use scoring::{train_and_score, train_and_validate};
 pub use trained::TrainedModel;
 
@@ -49,11 +54,12 @@ const EVALUATION_ROWS: usize = 64;
 /// Trains what `run` asks for and writes the weights into the directory `staging`, which is made if it is not
 /// there. Everything about the data is checked before the first step; a loss that is not a number stops the run.
 pub fn train(run: &TrainingRun, staging: &Path) -> Result<TrainedModel, TrainingError> {
-    train_keeping(run, staging, None)
+    train_keeping(run, staging, None, None)
 }
 
 /// The same with a checkpoint now and then, from which the run goes on if it was interrupted: on one machine it ends with the
-/// same weights and the same report, times aside, as if it had not been. The last checkpoint is left to the caller.
+/// same weights and the same report, times aside, as if it had not been. The last checkpoint is left to the caller. The watcher, if
+/// there is one, hears every figure at once.
 ///
 /// # Errors
 ///
@@ -62,14 +68,16 @@ pub fn train_resumably(
     run: &TrainingRun,
     staging: &Path,
     checkpoints: &Checkpoints,
+    watcher: Option<Watcher<'_>>,
 ) -> Result<TrainedModel, TrainingError> {
-    train_keeping(run, staging, Some(checkpoints))
+    train_keeping(run, staging, Some(checkpoints), watcher)
 }
 
 fn train_keeping(
     run: &TrainingRun,
     staging: &Path,
     checkpoints: Option<&Checkpoints>,
+    watcher: Option<Watcher<'_>>,
 ) -> Result<TrainedModel, TrainingError> {
     run.validate()?;
     let started = Instant::now();
@@ -84,7 +92,7 @@ fn train_keeping(
         None => None,
     };
     let mut trainer = Trainer::new(run, &base, &data)?;
-    let history = trainer.fit(keeper)?;
+    let history = trainer.fit(keeper, watcher)?;
     let validation = history.validation.into_iter().enumerate();
     let tasks = validation.map(|(task, report)| trainer.task_report(task, report)).collect::<Result<Vec<_>, _>>()?;
     let report = TrainingReport {
@@ -132,6 +140,7 @@ struct Trainer<'a> {
     data: &'a [TaskData],
     config: EncoderConfig,
     tokenizer: TextTokenizer,
+    augmenting: Augmenting,
     groups: Vec<groups::Group>,
     samples: Vec<Samples>,
     model: Classifier,
@@ -145,7 +154,8 @@ struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     fn new(run: &'a TrainingRun, base: &Path, data: &'a [TaskData]) -> Result<Self, TrainingError> {
-        let config = EncoderConfig::load(base)?;
+        let mut config = EncoderConfig::load(base)?;
+        config.pooling = run.hyperparameters.pooling.or(config.pooling).or(run.few_shot.map(|_| Pooling::Mean));
         run.hyperparameters.freeze.check(config.num_hidden_layers)?;
         let longest = run.hyperparameters.max_tokens.min(config.max_position_embeddings);
         let pairs = dataset::are_pairs(data);
@@ -162,9 +172,10 @@ impl<'a> Trainer<'a> {
             });
         }
         let scales: Vec<Option<Scale>> = data.iter().map(Scale::of).collect();
+        let augmenting = Augmenting::new(run, base)?;
         let mut lessons = Lessons::ask(run, base, data)?;
         let width = lessons.width();
-        let mut groups = groups::of(data, &scales, &tokenizer, base, &mut lessons)?;
+        let mut groups = groups::of(data, &scales, &tokenizer, base, &mut lessons, &augmenting)?;
         groups.extend(lessons.groups(&tokenizer, base)?);
         let old = continuation::old_rows(run, data, &tokenizer, base)?;
         let samples = data
@@ -199,7 +210,7 @@ impl<'a> Trainer<'a> {
         };
         groups.extend(old);
         let objectives = step::objectives(run, data);
-        Ok(Self { run, data, config, tokenizer, groups, samples, model, objectives, consolidation, scales })
+        Ok(Self { run, data, config, tokenizer, augmenting, groups, samples, model, objectives, consolidation, scales })
     }
 
     fn settings(&self) -> &'a Hyperparameters {
@@ -283,5 +294,3 @@ fn tokenise(
 
 #[cfg(test)]
 pub(crate) mod tests;
-#[cfg(test)]
-mod transformers_tests;

@@ -76,6 +76,9 @@ pub(crate) enum Command {
     Data(commands::data::DataCommand),
     /// Adapt a base encoder to the texts of a domain, without labels
     Adapt(Box<commands::adapt::AdaptCommand>),
+    /// Train a small language model on texts, and let it write
+    #[command(subcommand)]
+    LanguageModel(commands::language_model::LanguageModelCommand),
     /// Fine-tune an encoder on labelled files and publish it
     Train(Box<commands::train::TrainCommand>),
     /// Measure a training recipe: every row judged by a model that has not seen it
@@ -84,6 +87,10 @@ pub(crate) enum Command {
     Search(Box<commands::search::SearchCommand>),
     /// Measure a model on labelled files
     Evaluate(commands::evaluate::EvaluateCommand),
+    /// Show which words make a model answer as it does
+    Explain(commands::explain::ExplainCommand),
+    /// Leave tokens, layers or attention heads out of a model or a base encoder
+    Prune(Box<commands::prune::PruneCommand>),
     /// Write a model directory with a fresh ONNX file
     Export(commands::export::ExportCommand),
     /// List, show, promote and roll back models
@@ -113,12 +120,15 @@ impl Command {
             Self::Demo(command) => command.run(global).await,
             Self::Setup(command) => command.run().await,
             Self::Doctor(command) => command.run().await,
-            Self::Data(command) => command.run().await,
-            Self::Adapt(command) => command.run(),
+            Self::Data(command) => command.run(global).await,
+            Self::Adapt(command) => command.run(global),
+            Self::LanguageModel(command) => command.run(global),
             Self::Train(command) => command.run(global).await,
-            Self::CrossValidate(command) => command.run().await,
-            Self::Search(command) => command.run(),
+            Self::CrossValidate(command) => command.run(global).await,
+            Self::Search(command) => command.run(global),
             Self::Evaluate(command) => command.run(global).await,
+            Self::Explain(command) => command.run(global),
+            Self::Prune(command) => command.run(global).await,
             Self::Export(command) => command.run(global).await,
             Self::Model(command) => command.run(global),
             Self::Feed(command) => command.run(global).await,

@@ -1,5 +1,6 @@
 //! Flags that point at labelled files, for `data`, `train` and `evaluate`.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,13 +10,15 @@ use training::{
 };
 
 use crate::exit::UsageError;
+use crate::remote::{Place, RemoteArguments, RemoteRows};
 use crate::settings::serde_name;
 
 /// Labelled files, all of one kind.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Data")]
 pub(crate) struct LabelledArguments {
-    /// Labelled file: CSV, TSV, NDJSON, Parquet, text@label lines, or CoNLL's tagged words (may be given more than once)
+    /// Labelled file: CSV, TSV, NDJSON, Parquet, text@label lines, or CoNLL's tagged words; or clickhouse:QUERY, kafka:TOPIC (may be
+    /// given more than once)
     #[arg(long, value_name = "FILE")]
     pub(crate) data: Vec<PathBuf>,
     /// Column or key of the text [default: text]
@@ -45,6 +48,8 @@ pub(crate) struct LabelledArguments {
     /// CSV of two columns that names the labels
     #[arg(long, value_name = "FILE")]
     pub(crate) label_names: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArguments,
 }
 
 impl LabelledArguments {
@@ -55,11 +60,12 @@ impl LabelledArguments {
         kind: TaskKind,
         extra: &[String],
         rules: CleaningRules,
-    ) -> Result<Vec<Row>, TrainingError> {
+        remote: &RemoteRows<'_>,
+    ) -> anyhow::Result<Vec<Row>> {
         let names = self.label_names.as_deref().map(LabelNames::load).transpose()?;
         let labels = LabelReading { kind, names: names.as_ref() };
         let (mut rows, mut cleaning) = (Vec::new(), Default::default());
-        for source in self.sources() {
+        for source in remote.local(self.sources())? {
             rows.extend(read_rows(&source, extra, labels, rules, &mut cleaning)?);
         }
         if cleaning.empty_texts > 0 {
@@ -88,12 +94,26 @@ impl LabelledArguments {
         }
     }
 
-    /// The files of `--data`.
+    /// What columns are called in a file that is written anew, with these further ones: as they are read; of a JSON Pointer its last
+    /// part.
+    pub(crate) fn columns(&self, extra: &[String]) -> Vec<String> {
+        let named = |name: &Option<String>, default: &str| match name {
+            Some(name) if !self.no_header => name.clone(),
+            _ => default.to_owned(),
+        };
+        let second = self.text_pair.as_ref().map(|_| named(&self.text_pair, "text_pair"));
+        let read = [Some(named(&self.text, "text")), second, Some(named(&self.label, "label"))];
+        let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+        let columns = read.into_iter().flatten().chain(extra.iter().cloned());
+        columns.map(|name| if name.starts_with('/') { last(&name) } else { name }).collect()
+    }
+
+    /// The files, queries and topics of `--data`.
     pub(crate) fn sources(&self) -> Vec<DataSource> {
         self.of(&self.data)
     }
 
-    /// Other files of the same kind.
+    /// Others of the same kind.
     pub(crate) fn of(&self, paths: &[PathBuf]) -> Vec<DataSource> {
         let source = |path: &PathBuf| DataSource {
             format: self.format,
@@ -104,10 +124,23 @@ impl LabelledArguments {
             header: !self.no_header,
             separator: self.separator,
             label_separator: self.label_separator,
-            ..DataSource::new(path)
+            ..Place::of(path).source()
         };
         paths.iter().map(source).collect()
     }
+}
+
+/// The different texts of these sources, cleaned by these rules; their labels, if there are any, are not looked at.
+pub(crate) fn different_texts(sources: &[DataSource], rules: CleaningRules) -> Result<Vec<String>, TrainingError> {
+    let (mut texts, mut taken) = (Vec::new(), HashSet::new());
+    for source in sources {
+        for row in read_rows(&source.without_label(), &[], LabelReading::default(), rules, &mut Default::default())? {
+            if taken.insert(row.text.clone()) {
+                texts.push(row.text);
+            }
+        }
+    }
+    Ok(texts)
 }
 
 #[cfg(test)]

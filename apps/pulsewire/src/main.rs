@@ -2,16 +2,20 @@
 
 mod cli;
 mod commands;
+mod derived;
 mod exit;
 mod kafka_process;
 mod labelled;
 mod publication;
+mod remote;
 mod samples;
 mod settings;
 mod setup;
 mod store_process;
 mod terminal;
 mod training_folder;
+mod training_metrics;
+mod unlabelled;
 
 use std::process::ExitCode;
 

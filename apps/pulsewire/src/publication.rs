@@ -1,14 +1,15 @@
 //! From a training run to a version in the registry: train, export, prove, publish, promote. Shared by `train`, `demo` and
-//! `export`, which publishes what is compressed.
+//! the commands that publish what they make of a version.
 
+use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
 use registry::{Alias, Manifest, ManifestDraft, ModelName, Registry, Version};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use training::export::{ExportCard, ParityReport, check_parity, export};
-use training::{Checkpoints, Pace, TrainingReport, TrainingRun, train_resumably};
+use training::export::{ParityReport, check_parity, export};
+use training::{Checkpoints, EvaluationReport, Pace, Remote, TrainingReport, TrainingRun, Watcher, train_resumably};
 
 use crate::training_folder::TrainingFolder;
 
@@ -17,8 +18,6 @@ use crate::training_folder::TrainingFolder;
 pub(crate) struct PublicationOptions {
     /// Make the version champion even if there is one.
     pub(crate) promote: bool,
-    /// Begin anew even if the same run was interrupted and could go on.
-    pub(crate) restart: bool,
     /// How often a checkpoint is written.
     pub(crate) pace: Pace,
 }
@@ -38,47 +37,90 @@ pub(crate) struct Publication {
     pub(crate) report: TrainingReport,
 }
 
-/// Trains, and publishes what agrees with the trainer in every back end. The same run that was interrupted goes on where it was.
+/// Where a model keeps the rows that were fetched for it.
+const ROWS: &str = "data";
+
+/// Trains in the run's folder, and publishes what agrees with the trainer in every back end. The same run that was interrupted goes
+/// on where it was.
 ///
 /// The version becomes champion where there is none, or with `promote`; else it is the challenger. Blocks for as long as
 /// training takes.
 pub(crate) fn train_and_publish(
     run: &TrainingRun,
+    folder: TrainingFolder,
     registry: &Registry,
     options: &PublicationOptions,
+    watcher: Option<Watcher<'_>>,
 ) -> anyhow::Result<Publication> {
-    // Before hours of training rather than after.
     let model: ModelName = run.name.parse()?;
-    let folder = TrainingFolder::claim(registry.root(), run, options.restart)?;
     let checkpoints = Checkpoints { path: folder.checkpoint(), pace: options.pace };
-    let trained = train_resumably(run, &folder.model(), &checkpoints)?;
+    let trained = train_resumably(run, &folder.model(), &checkpoints, watcher)?;
     export(&trained.staging)?;
     let sample: Vec<&str> = trained.sample.iter().map(String::as_str).collect();
     let reference = trained.logits(&sample)?;
     let parity = check_parity(&trained.staging, &|_| reference.clone(), &sample)?;
-    let version = registry.publish(&model, &trained.staging, draft(run, &trained.report, &parity)?)?;
+    let mut draft = draft(run, &trained.report, &parity)?;
+    draft.parameters.extend(keep_rows(run, &trained.staging)?);
+    let version = registry.publish(&model, &trained.staging, draft)?;
     let alias = give_part(registry, &model, version, options.promote)?;
     folder.finish();
     Ok(Publication { model, version, alias, parity, report: trained.report })
 }
 
-/// Publishes a compressed export as the next version of the model that it was made from, by the same rule.
-pub(crate) fn publish_export(
+/// Puts the rows of queries and topics beside the model that has learned from them; answers what each file is the answer to.
+fn keep_rows(run: &TrainingRun, model: &Path) -> anyhow::Result<Map<String, Value>> {
+    let mut kept = Map::new();
+    for source in run.clone().sources_mut() {
+        let (Some(Remote::Query(text) | Remote::Topic(text)), Some(file)) = (source.remote(), &source.fetched) else {
+            continue;
+        };
+        let name = Path::new(ROWS).join(file.file_name().unwrap_or_default());
+        fs::create_dir_all(model.join(ROWS))
+            .and_then(|()| fs::copy(file, model.join(&name)))
+            .with_context(|| format!("cannot keep {} with the model", file.display()))?;
+        kept.insert(name.to_string_lossy().into_owned(), text.into());
+    }
+    Ok(kept)
+}
+
+/// What a manifest says of a version that was made of another one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Derivation {
+    parameters: Map<String, Value>,
+    metrics: Map<String, Value>,
+}
+
+impl Derivation {
+    /// How it was made, under a parameter's name; the card of that, under a metric's name; and a head's own figures, if some were
+    /// measured.
+    pub(crate) fn new(
+        parameter: &str,
+        value: Value,
+        metric: &str,
+        card: &impl Serialize,
+        report: Option<&EvaluationReport>,
+    ) -> anyhow::Result<Self> {
+        let json = |value: serde_json::Result<Value>| value.context("the card cannot be written as JSON");
+        let mut metrics = Map::from_iter([(metric.to_owned(), json(serde_json::to_value(card))?)]);
+        if let Some(report) = report {
+            metrics.insert(report.head.clone(), json(serde_json::to_value(report))?);
+        }
+        Ok(Self { parameters: Map::from_iter([(parameter.to_owned(), value)]), metrics })
+    }
+}
+
+/// Publishes what was made of a version as the next one of its model, by the same rule.
+pub(crate) fn publish_derived(
     registry: &Registry,
     parent: &Manifest,
     folder: &Path,
-    card: &ExportCard,
+    derivation: Derivation,
     promote: bool,
 ) -> anyhow::Result<(Version, Alias)> {
-    let json = |value: serde_json::Result<Value>| value.context("the card cannot be written as JSON");
     let mut draft = ManifestDraft { parents: vec![parent.reference().to_string()], ..parent.draft.clone() };
-    draft.parameters.insert("precision".to_owned(), card.precision.as_str().into());
+    draft.parameters.extend(derivation.parameters);
     // The parent's figures are not this version's: it has those that were measured.
-    draft.metrics = Map::from_iter([("export".to_owned(), json(serde_json::to_value(card))?)]);
-    if let Some(cost) = &card.cost {
-        let report = json(serde_json::to_value(&cost.compressed))?;
-        draft.metrics.insert(cost.compressed.head.clone(), report);
-    }
+    draft.metrics = derivation.metrics;
     let version = registry.publish(&parent.model, folder, draft)?;
     Ok((version, give_part(registry, &parent.model, version, promote)?))
 }
@@ -117,33 +159,16 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use training::EvaluationReport;
-    use training::export::{AccuracyCost, CARD_VERSION, Identity, Precision};
 
-    fn card() -> ExportCard {
+    fn derivation() -> Derivation {
         let labels = ["down", "up"].map(str::to_owned);
-        ExportCard {
-            version: CARD_VERSION,
-            model: "news@1".to_owned(),
-            precision: Precision::Int8,
-            bytes: 25,
-            fp32_bytes: 100,
-            identity: Identity { tokenizer_sha256: String::new(), labels_sha256: String::new() },
-            parity: ParityReport { texts: 1, limit: 0.1, backends: Vec::new() },
-            calibration: None,
-            agreement: None,
-            cost: Some(AccuracyCost {
-                fp32_accuracy: 1.0,
-                fp32_macro_f1: 1.0,
-                accuracy_lost: 0.5,
-                macro_f1_lost: 0.5,
-                compressed: EvaluationReport::from_pairs("mood", &labels, [(0, 0), (1, 0)]),
-            }),
-        }
+        let report = EvaluationReport::from_pairs("mood", &labels, [(0, 0), (1, 0)]);
+        let card = serde_json::json!({ "bytes": 25 });
+        Derivation::new("precision", "int8".into(), "export", &card, Some(&report)).unwrap()
     }
 
     #[test]
-    fn a_compressed_version_names_its_parent_and_has_its_own_figures() {
+    fn a_version_made_of_another_names_its_parent_and_has_its_own_figures() {
         let folder = tempfile::tempdir().unwrap();
         let registry = Registry::open(folder.path().join("models"));
         let model: ModelName = "news".parse().unwrap();
@@ -160,7 +185,7 @@ mod tests {
         let parent = registry.resolve("news@1").unwrap().manifest;
 
         let publish =
-            |name: &str, promote| publish_export(&registry, &parent, &staging(name), &card(), promote).unwrap();
+            |name: &str, promote| publish_derived(&registry, &parent, &staging(name), derivation(), promote).unwrap();
         let (second, alias) = publish("small", false);
         assert_eq!((alias, registry.current(&model, Alias::Challenger).unwrap()), (Alias::Challenger, Some(second)));
         let draft = registry.resolve("news@challenger").unwrap().manifest.draft;

@@ -33,6 +33,11 @@ pub(crate) fn is_interactive() -> bool {
     io::stdout().is_terminal()
 }
 
+/// Whether standard output takes colours: a person reads it who has not set `NO_COLOR`.
+pub(crate) fn colours() -> bool {
+    is_interactive() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// A table with these headings, ready for rows.
 pub(crate) fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();

@@ -1,4 +1,5 @@
-//! The hidden folder in the registry's root in which a run is trained: its checkpoint, and its model until that is published.
+//! The hidden folder in the registry's root in which a run is trained: its checkpoint, the rows that were fetched for it, and its
+//! model until that is published.
 //!
 //! Its name follows from the run, so that the same command finds it again. A lock, which ends with its process, tells a folder
 //! that is worked in from one that was left behind; those are cleared away by later runs.
@@ -9,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use foundation::EventTime;
 use foundation::digest::sha256;
+use registry::ModelName;
 use training::TrainingRun;
 
 use crate::exit::UsageError;
@@ -21,6 +24,10 @@ const ROOT_LOCK: &str = ".training.lock";
 const LOCK: &str = "lock";
 const CHECKPOINT: &str = "checkpoint";
 const MODEL: &str = "model";
+/// Rows that were fetched for the run.
+const DATA: &str = "data";
+/// Tells when the run began.
+const BEGAN: &str = "began";
 /// How long an interrupted run can be gone on with.
 const KEPT: Duration = Duration::from_secs(7 * 86_400);
 
@@ -29,6 +36,7 @@ const KEPT: Duration = Duration::from_secs(7 * 86_400);
 pub(crate) struct TrainingFolder {
     path: PathBuf,
     root: PathBuf,
+    began: EventTime,
     _lock: File,
 }
 
@@ -36,6 +44,8 @@ impl TrainingFolder {
     /// Takes the run's folder, with the checkpoint that an interrupted process has left there unless it is to be forgotten.
     pub(crate) fn claim(root: &Path, run: &TrainingRun, forget: bool) -> anyhow::Result<Self> {
         let cannot_write = || format!("cannot write into the registry {}", root.display());
+        // Before hours of training rather than after.
+        let _: ModelName = run.name.parse()?;
         fs::create_dir_all(root).with_context(|| format!("cannot create the registry {}", root.display()))?;
         let _root_lock = lock_root(root).with_context(cannot_write)?;
         let prefix = format!("{PREFIX}{}-", run.name);
@@ -46,11 +56,12 @@ impl TrainingFolder {
                 "this very run is being trained by another process: wait for it, or choose another seed or name";
             return Err(UsageError(message.to_owned()).into());
         };
-        let folder = Self { path, root: root.to_owned(), _lock: lock };
+        let mut folder = Self { path, root: root.to_owned(), began: EventTime::now(), _lock: lock };
         if forget {
             remove(fs::remove_file(folder.checkpoint())).with_context(cannot_write)?;
         }
         remove(fs::remove_dir_all(folder.model())).with_context(cannot_write)?;
+        folder.begin().with_context(cannot_write)?;
         if let Err(error) = clear_others(&folder, &prefix) {
             tracing::warn!("folders of interrupted runs in {} cannot be cleared away: {error}", root.display());
         }
@@ -65,6 +76,30 @@ impl TrainingFolder {
     /// The model's staging directory.
     pub(crate) fn model(&self) -> PathBuf {
         self.path.join(MODEL)
+    }
+
+    /// Where rows lie that were fetched for the run. They stay as they are until it is over.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.path.join(DATA)
+    }
+
+    /// When the run began, by whichever process.
+    pub(crate) fn began(&self) -> EventTime {
+        self.began
+    }
+
+    /// Finds the beginning of the run that is gone on with; else it is now, and nothing fetched before counts.
+    fn begin(&mut self) -> io::Result<()> {
+        let file = self.path.join(BEGAN);
+        let earlier = fs::read_to_string(&file).ok().and_then(|text| EventTime::parse(&text).ok());
+        match earlier.filter(|_| self.checkpoint().exists()) {
+            Some(earlier) => self.began = earlier,
+            None => {
+                remove(fs::remove_dir_all(self.data()))?;
+                fs::write(file, self.began.to_string())?;
+            }
+        }
+        Ok(())
     }
 
     /// The run is over: nothing is to be gone on with.
@@ -154,7 +189,9 @@ mod tests {
             tensorboard: None,
             split_seed: None,
             distillation: None,
+            augmentation: Vec::new(),
             continual: None,
+            few_shot: None,
             tasks: Vec::new(),
             hyperparameters: Default::default(),
         }
@@ -172,14 +209,17 @@ mod tests {
         let folder = claim(1, false);
         fs::write(folder.checkpoint(), "so far").unwrap();
         fs::create_dir(folder.model()).unwrap();
+        fs::create_dir(folder.data()).unwrap();
+        let began = folder.began();
         drop(folder);
         assert!(!claim(2, false).checkpoint().exists(), "another run has a folder of its own");
         let folder = claim(1, false);
         assert_eq!(fs::read(folder.checkpoint()).unwrap(), b"so far");
         assert!(!folder.model().exists(), "half a model is nothing to begin with");
+        assert!(folder.data().exists() && folder.began() == began, "rows and beginning are the checkpoint's");
         drop(folder);
         let folder = claim(1, true);
-        assert!(!folder.checkpoint().exists(), "it was to be forgotten");
+        assert!(!folder.checkpoint().exists() && !folder.data().exists(), "it was to be forgotten");
         fs::write(folder.checkpoint(), "the end").unwrap();
         folder.finish();
         assert_eq!(folders(root), 0);

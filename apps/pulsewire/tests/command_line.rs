@@ -91,6 +91,32 @@ fn an_evaluation_needs_data_and_models() {
 }
 
 #[test]
+fn a_model_explains_its_answers() {
+    let machine = Machine::new();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/inference/tests/fixtures/tiny");
+    let text = "Bank profit rises";
+    let told = machine.run(&["explain", "--model", model, text, "--html", "reasons.html"]);
+    check(&told, 0, &["sentiment: neutral 0.", "Bank profit rises\n", "raise it: ", "completeness error"]);
+    assert!(!told.stdout.contains(&0x1b), "no terminal, no colours");
+    assert!(fs::read_to_string(machine.path("reasons.html")).unwrap().contains(">profit</mark>"));
+    fs::write(machine.path("feed.csv"), "headline\nshares fall\n\"  \"\nshares rise\nthe loss\n").unwrap();
+    let rows = ["explain", "--model", model, "--data", "feed.csv", "--text", "headline", "--limit", "2", "--json"];
+    let told = machine.run(&[&rows[..], &["--head", "topic", "--answer", "other"]].concat());
+    let answer: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    let explanations = answer["explanations"].as_array().unwrap();
+    assert_eq!((explanations.len(), &explanations[1]["text"]), (2, &"shares rise".into()));
+    assert_eq!((&explanations[1]["label"], &explanations[1]["words"][1]["start"]), (&"other".into(), &7.into()));
+    check(&machine.run(&["explain", "--model", model]), 64, &["TEXT"]);
+    check(&machine.run(&["explain", "--model", model, " "]), 64, &["it is empty"]);
+    check(
+        &machine.run(&["explain", "--model", model, text, "--answer", "bullish"]),
+        64,
+        &["\"bullish\"", "\"neutral\""],
+    );
+    check(&machine.run(&["explain", "--model", model, text, "--html", "no/such.html"]), 1, &["profit", "no/such.html"]);
+}
+
+#[test]
 fn a_store_out_of_reach_ends_with_75() {
     let machine = Machine::new();
     check(&machine.run(&["store", "sql", "SELECT 1", "--store-url", "http://127.0.0.1:1"]), 75, &["error: "]);

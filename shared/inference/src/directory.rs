@@ -62,6 +62,21 @@ impl ModelDirectory {
         Ok(Self { path, heads, tokenizer, inputs, text_cleaning, takes_pairs })
     }
 
+    /// Opens the directory of a language model: a labeller of tokens whose labels are the tokens that may come next.
+    pub fn open_language_model(path: impl Into<PathBuf>) -> Result<Self, InferenceError> {
+        let path = path.into();
+        let config_path = require(&path, CONFIG, "train the model again")?;
+        let tokenizer_path = require(&path, TOKENIZER, "train the model again")?;
+        let onnx_path = require(&path, ONNX, "write it with `pulsewire language-model export`")?;
+        let config = Config::read(&config_path)?;
+        let tokenizer = TextTokenizer::open(&tokenizer_path, config.n_positions)?;
+        let tokens = 0..config.vocab_size.unwrap_or_else(|| tokenizer.vocabulary_size()) as u32;
+        let labels = tokens.map(|id| tokenizer.token(id).unwrap_or_default());
+        let heads: Arc<[Head]> = [Head::new("next token", labels).of_kind(TaskKind::Tokens)].into();
+        let inputs = check_onnx(&onnx_path, heads::width(&heads), true)?;
+        Ok(Self { path, heads, tokenizer: Arc::new(tokenizer), inputs, text_cleaning: None, takes_pairs: false })
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
@@ -121,6 +136,8 @@ struct Config {
     heads: Option<Vec<Head>>,
     problem_type: Option<String>,
     max_position_embeddings: Option<usize>,
+    /// What GPT-2 calls it.
+    n_positions: Option<usize>,
     vocab_size: Option<usize>,
     text_cleaning: Option<serde_json::Value>,
     #[serde(default)]

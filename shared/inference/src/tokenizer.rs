@@ -1,12 +1,16 @@
 //! Texts to tokens, at a cost that a text's length cannot run away with.
 
+mod spans;
+
 use std::fmt;
 use std::path::Path;
 
-use tokenizers::{Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
+use tokenizers::{EncodeInput, Encoding, Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
 
 use crate::error::InferenceError;
 use crate::pair;
+
+pub use spans::{SpannedTokens, WordSpan};
 
 /// The longest input of a model whose `config.json` and `tokenizer.json` do not tell it.
 const DEFAULT_MAX_TOKENS: usize = 512;
@@ -147,29 +151,44 @@ impl TextTokenizer {
     ///
     /// [`InferenceError::NoPair`] if this is a tokenizer of pairs and the text is none.
     pub fn encode(&self, text: &str) -> Result<Tokens, InferenceError> {
+        let encoding = self.encode_head(text, |head| self.inner.encode_fast(head, true))?;
+        let mut tokens = Tokens::new(encoding.get_ids());
+        if self.pairs {
+            tokens.first = encoding.get_type_ids().partition_point(|kind| *kind == 0);
+        }
+        Ok(tokens)
+    }
+
+    /// The same, with the words that the tokens are pieces of. It is of single texts.
+    pub fn encode_spans(&self, text: &str) -> Result<SpannedTokens, InferenceError> {
+        Ok(SpannedTokens::of(&self.encode_head(text, |head| self.inner.encode(head, true))?))
+    }
+
+    /// Encodes as much of a text, or of the two of a pair, as fills the longest input.
+    fn encode_head(
+        &self,
+        text: &str,
+        encode: impl Fn(EncodeInput<'_>) -> tokenizers::Result<Encoding>,
+    ) -> Result<Encoding, InferenceError> {
         let (first, second) = match self.pairs {
             true => pair::split(text).map(|(first, second)| (first, Some(second))).ok_or(InferenceError::NoPair)?,
             false => (text, None),
         };
-        let mut tokens = Tokens::new([]);
+        let mut encoding = Encoding::default();
         for characters in CHARACTERS_PER_TOKEN {
             let head = |text| cut(text, characters * self.max_tokens);
             let (first_head, second_head) = (head(first), second.map(head));
-            let encoding = match second_head {
-                Some(second_head) => self.inner.encode_fast((first_head, second_head), true),
-                None => self.inner.encode_fast(first_head, true),
+            let input = match second_head {
+                Some(second_head) => (first_head, second_head).into(),
+                None => first_head.into(),
             };
-            let encoding = encoding.map_err(|source| InferenceError::Tokenise { bytes: text.len(), source })?;
-            tokens = Tokens::new(encoding.get_ids());
-            if second.is_some() {
-                tokens.first = encoding.get_type_ids().partition_point(|kind| *kind == 0);
-            }
+            encoding = encode(input).map_err(|source| InferenceError::Tokenise { bytes: text.len(), source })?;
             let is_whole = first_head.len() == first.len() && second_head.map(str::len) == second.map(str::len);
-            if is_whole || tokens.len() >= self.max_tokens {
+            if is_whole || encoding.len() >= self.max_tokens {
                 break;
             }
         }
-        Ok(tokens)
+        Ok(encoding)
     }
 
     /// Tokenises words, each for itself, and cuts the text to the longest input. A word is read by its first token, as BERT is

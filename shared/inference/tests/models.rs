@@ -166,6 +166,27 @@ fn words_are_found_by_their_first_tokens() {
     assert_eq!(tokenizer.encode_words(&[&long, "bank"]).unwrap().firsts()[0], Some(1));
 }
 
+#[test]
+fn tokens_are_traced_back_to_words_of_the_text() {
+    let tokenizer = TextTokenizer::open(format!("{FIXTURE}/tokenizer.json").as_ref(), Some(8)).unwrap();
+    let check = |text: &str, expected: &[(&str, std::ops::Range<usize>)]| {
+        let spanned = tokenizer.encode_spans(text).unwrap();
+        assert_eq!(spanned.tokens(), &tokenizer.encode(text).unwrap(), "{text}");
+        let words: Vec<_> =
+            spanned.words().iter().map(|word| (&text[word.bytes.clone()], word.tokens.clone())).collect();
+        assert_eq!(words, expected, "{text}");
+    };
+    check("the xy,  The", &[("the", 1..2), ("xy", 2..4), (",", 4..5), ("The", 5..6)]);
+    // Accents go when the tokenizer reads, two-byte characters before a word and control characters in it count.
+    check("é the ba\u{1}nk", &[("é", 1..2), ("the", 2..3), ("ba\u{1}nk", 3..4)]);
+    check("", &[]);
+    check("the the the the the the the", &[1, 2, 3, 4, 5, 6].map(|place| ("the", place..place + 1)));
+    check(
+        "the the the the the xy",
+        &[("the", 1..2), ("the", 2..3), ("the", 3..4), ("the", 4..5), ("the", 5..6), ("x", 6..7)],
+    );
+}
+
 #[tokio::test]
 async fn an_engine_gives_the_scores_of_the_model() {
     let expected = expected();

@@ -5,7 +5,8 @@
 //! library, behind ClickHouse's own HTTP interface, so that an embedded store and a real server are the same thing to
 //! every caller.
 //!
-//! Tables that every app shares ([`dead_letters`], [`alert_transitions`], [`alert_progress`]) are here; an app's own
+//! Tables that every app shares ([`dead_letters`], [`alert_transitions`], [`alert_progress`],
+//! [`training_metrics`]) are here; an app's own
 //! tables are migrations that the app brings.
 
 pub mod alert_progress;
@@ -20,6 +21,7 @@ mod migrations;
 mod sql;
 mod store;
 mod tables;
+pub mod training_metrics;
 
 pub use clickhouse::Row;
 pub use config::{StoreCompression, StoreConfig};

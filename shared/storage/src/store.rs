@@ -20,6 +20,7 @@ use crate::{StorageError, StoreCompression, StoreConfig};
 mod adhoc;
 mod insert;
 mod patience;
+mod text_table;
 
 pub use adhoc::BytesStream;
 pub use insert::MAX_BLOCK_ROWS;

@@ -67,4 +67,22 @@ CREATE TABLE IF NOT EXISTS alert_progress (
 ORDER BY evaluator
 SETTINGS non_replicated_deduplication_window = 1000;",
     },
+    Migration {
+        version: 4,
+        name: "training metrics",
+        // A run that goes on from a checkpoint takes some steps again: the later figures stay, which are the same.
+        sql: "
+CREATE TABLE IF NOT EXISTS training_metrics (
+    model LowCardinality(String),
+    seed UInt64,
+    started DateTime64(3, 'UTC'),
+    metric LowCardinality(String),
+    step UInt64,
+    epoch UInt32,
+    value Float64,
+    at DateTime64(3, 'UTC')
+) ENGINE = ReplacingMergeTree(at)
+ORDER BY (model, started, seed, metric, step)
+SETTINGS non_replicated_deduplication_window = 10000;",
+    },
 ];

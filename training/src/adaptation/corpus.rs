@@ -7,40 +7,51 @@ use inference::pair;
 use super::{Adaptation, MINIMUM_TEXTS};
 use crate::dataset::{key, plain};
 use crate::error::TrainingError;
+use crate::source::DataSource;
 
-/// The corpus' texts in their order, tidied, each once; where pairs are learned, pairs ([`pair`]) of which no two share a text.
+/// What an adaptation learns by: texts, or pairs ([`pair`]) of which no two share a text.
 pub(super) fn read(adaptation: &Adaptation) -> Result<Vec<String>, TrainingError> {
-    let runs = runs(adaptation)?;
-    let texts: Vec<String> = match adaptation.settings.pairs {
-        None => runs.into_iter().flatten().collect(),
-        Some(_) => runs.iter().flat_map(|run| run.chunks_exact(2)).map(|two| pair::join(&two[0], &two[1])).collect(),
-    };
+    let Adaptation { corpus, document, settings, .. } = adaptation;
+    if settings.pairs.is_none() {
+        return distinct_texts(corpus);
+    }
+    let runs = runs(corpus, document.as_slice())?;
+    let pairs = runs.iter().flat_map(|run| run.chunks_exact(2)).map(|two| pair::join(&two[0], &two[1]));
+    enough(pairs.collect(), corpus)
+}
+
+/// The corpus' texts in their order, tidied, each once.
+pub(crate) fn distinct_texts(corpus: &[DataSource]) -> Result<Vec<String>, TrainingError> {
+    enough(runs(corpus, &[])?.into_iter().flatten().collect(), corpus)
+}
+
+fn enough(texts: Vec<String>, corpus: &[DataSource]) -> Result<Vec<String>, TrainingError> {
     if texts.len() < MINIMUM_TEXTS {
-        let files: Vec<_> = adaptation.corpus.iter().map(|source| source.path.display().to_string()).collect();
+        let files: Vec<_> = corpus.iter().map(DataSource::name).collect();
         return Err(TrainingError::TooFewTexts { texts: texts.len(), minimum: MINIMUM_TEXTS, files: files.join(", ") });
     }
     Ok(texts)
 }
 
-/// Texts that follow each other in one document; a text that stood before ends what it stands in.
-fn runs(adaptation: &Adaptation) -> Result<Vec<Vec<String>>, TrainingError> {
+/// Texts that follow each other in one document, by the value of this column; a text that stood before ends what it stands in.
+fn runs(corpus: &[DataSource], document: &[String]) -> Result<Vec<Vec<String>>, TrainingError> {
     let (mut runs, mut met): (Vec<Vec<String>>, _) = (Vec::new(), HashSet::new());
-    for source in &adaptation.corpus {
-        let mut document = None;
-        for row in source.without_label().read_with(adaptation.document.as_slice())? {
+    for source in corpus {
+        let mut last = None;
+        for row in source.without_label().read_with(document)? {
             let text = plain(&row.text);
             if text.is_empty() {
                 continue;
             }
             if !met.insert(key(&text)) {
-                document = None;
+                last = None;
                 continue;
             }
-            match runs.last_mut().filter(|_| document.as_ref() == Some(&row.extra)) {
+            match runs.last_mut().filter(|_| last.as_ref() == Some(&row.extra)) {
                 Some(run) => run.push(text),
                 None => runs.push(vec![text]),
             }
-            document = Some(row.extra);
+            last = Some(row.extra);
         }
     }
     Ok(runs)
@@ -50,7 +61,6 @@ fn runs(adaptation: &Adaptation) -> Result<Vec<Vec<String>>, TrainingError> {
 mod tests {
     use super::*;
     use crate::adaptation::{AdaptationSettings, PairTask};
-    use crate::source::DataSource;
 
     #[test]
     fn pairs_follow_each_other_within_a_document() {
@@ -66,7 +76,7 @@ mod tests {
             settings: AdaptationSettings { pairs: Some(PairTask::Next), ..AdaptationSettings::default() },
         };
         let found = |adaptation: &Adaptation| -> Vec<String> {
-            runs(adaptation).unwrap().iter().map(|run| run.join("")).collect()
+            runs(&adaptation.corpus, adaptation.document.as_slice()).unwrap().iter().map(|run| run.join("")).collect()
         };
         assert_eq!(found(&adaptation), ["abc", "d", "ef"]);
         let message = read(&adaptation).unwrap_err().to_string();

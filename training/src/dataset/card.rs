@@ -4,6 +4,7 @@
 //! personal data masked, so that a card may be passed on where the data may not.
 
 mod duplicates;
+mod languages;
 mod leakage;
 mod lengths;
 mod near;
@@ -16,6 +17,7 @@ use inference::TextTokenizer;
 use serde::{Deserialize, Serialize};
 
 pub use duplicates::{Conflict, Duplicates, LabelledPlace};
+pub use languages::LanguageCount;
 pub use leakage::{Leak, Leakage, Leaks};
 pub use lengths::{Lengths, TokenLengths};
 pub use near::{NearDuplicates, NearPair};
@@ -55,6 +57,9 @@ pub struct DataCard {
     pub labels: Vec<LabelCount>,
     /// Labels that only differ in case or inner spaces, at most [`SHOWN`]; training refuses such files.
     pub look_alike_labels: Vec<LookAlikePair>,
+    /// The languages, the most frequent first.
+    #[serde(default)]
+    pub languages: Vec<LanguageCount>,
     /// The texts' lengths in characters (Unicode scalar values); none without a text.
     pub characters: Option<Lengths>,
     /// The texts' lengths in tokens; none without a tokenizer or without a text.
@@ -125,13 +130,14 @@ impl DataCard {
         let leakage = (!request.test.is_empty()).then(|| Leakage::find(&distinct, &Distinct::of(&test)));
         Ok(Self {
             version: CARD_VERSION,
-            files: request.data.iter().map(|source| source.path.display().to_string()).collect(),
+            files: request.data.iter().map(DataSource::name).collect(),
             rows: cleaning.read,
             empty_texts: cleaning.empty_texts,
             control_characters: cleaning.control_characters,
             trimmed_labels: cleaning.trimmed_labels,
             labels: label_counts(&rows),
             look_alike_labels: look_alike_pairs(&rows),
+            languages: languages::count(&rows),
             characters: Lengths::of(characters),
             tokens,
             duplicates: Duplicates::count(&distinct),

@@ -3,6 +3,7 @@
 use super::{LabelSet, MINIMUM_ROWS, Row};
 use crate::error::TrainingError;
 use crate::run::{Task, TaskKind};
+use crate::source::DataSource;
 
 /// Refuses rows from which nothing can be learned.
 pub(super) fn check(task: &Task, labels: &LabelSet, rows: &[Row]) -> Result<(), TrainingError> {
@@ -54,5 +55,5 @@ fn counts(labels: &LabelSet, rows: &[Row]) -> Vec<usize> {
 }
 
 fn files(task: &Task) -> String {
-    task.data.iter().map(|source| source.path.display().to_string()).collect::<Vec<_>>().join(", ")
+    task.data.iter().map(DataSource::name).collect::<Vec<_>>().join(", ")
 }

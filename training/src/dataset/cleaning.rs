@@ -67,6 +67,8 @@ pub struct Cleaning {
     pub payment_cards: usize,
     /// Kept, with placeholders for IBANs.
     pub ibans: usize,
+    /// Dropped, since the text is in a language that is not asked for.
+    pub other_languages: usize,
     /// Dropped, since the text is almost one that stands before, or one of a validation or test file.
     pub near_duplicates: usize,
 }
@@ -82,13 +84,14 @@ impl Cleaning {
     }
 
     /// Every count that is not the number of rows read, with its name.
-    pub fn counts(&self) -> [(&'static str, usize); 15] {
+    pub fn counts(&self) -> [(&'static str, usize); 16] {
         [
             ("empty texts, left out", self.empty_texts),
             ("duplicates, left out", self.duplicates),
             ("conflicting labels, left out", self.conflicting_labels),
             ("texts held out elsewhere, left out", self.repeats_of_held_out),
             ("near-duplicates, left out", self.near_duplicates),
+            ("texts in other languages, left out", self.other_languages),
             ("labels with stray spaces", self.trimmed_labels),
             ("texts with control characters", self.control_characters),
             ("texts with HTML", self.html),

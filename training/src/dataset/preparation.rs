@@ -92,9 +92,12 @@ pub(super) fn without_texts(mut rows: Vec<Row>, held_out: &HashSet<String>, clea
     rows
 }
 
-/// Each text once; by the rules, also without what is almost another text or one of the files that are held out.
+/// Each text once; by the rules, also in the languages asked for, and without what is almost another text or one of the files that are held out.
 pub(super) fn distinct(rows: Vec<Row>, files: &[Row], rules: CleaningRules, cleaning: &mut Cleaning) -> Vec<Row> {
-    let rows = cleaning::without_duplicates(rows, cleaning);
+    let mut rows = cleaning::without_duplicates(rows, cleaning);
+    let before = rows.len();
+    rows.retain(|row| rules.languages.may_have(&row.text));
+    cleaning.other_languages += before - rows.len();
     if !rules.drop_near_duplicates {
         return rows;
     }

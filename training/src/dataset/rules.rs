@@ -11,8 +11,9 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::Cleaning;
+use super::Languages;
 use super::card::with_placeholders;
+use super::cleaning::{Cleaning, plain};
 
 /// What takes an address's place.
 const URL: &str = "[URL]";
@@ -41,6 +42,10 @@ pub struct CleaningRules {
     /// Keep one text of several that are almost the same, and none that is almost one of a validation or test file.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub drop_near_duplicates: bool,
+    /// Keep rows in these languages alone, by their codes: `["en", "de"]`; all where it is not set. A row of whose language the detector
+    /// is not sure stays, and so do those of validation and test files.
+    #[serde(skip_serializing_if = "Languages::is_empty")]
+    pub languages: Languages,
 }
 
 /// A Unicode normalisation form (UAX #15).
@@ -69,12 +74,17 @@ pub enum Treatment {
 impl CleaningRules {
     /// Those that change texts: what whoever serves the model must do to texts, too.
     pub fn of_texts(self) -> Self {
-        Self { drop_near_duplicates: false, ..self }
+        Self { drop_near_duplicates: false, languages: Languages::default(), ..self }
     }
 
     /// Whether any of these changes texts.
     pub fn changes_texts(self) -> bool {
         self.of_texts() != Self::default()
+    }
+
+    /// A text as a model of these rules reads it: what becomes of each row's text.
+    pub fn tidied(self, text: &str) -> String {
+        plain(&self.apply(text, &mut Cleaning::default()))
     }
 
     /// The text by these rules, but for its spaces and control characters; what they met is added to `cleaning`.
@@ -134,6 +144,7 @@ mod tests {
         handles: Treatment::Replace,
         mask_personal_data: true,
         drop_near_duplicates: false,
+        languages: Languages::ALL,
     };
 
     #[track_caller]

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{LabelSet, MINIMUM_ROWS, Row, Target};
 use crate::error::TrainingError;
 use crate::run::Task;
+use crate::source::DataSource;
 use crate::tags::{OUTSIDE, Tag, repaired};
 
 /// A row's words.
@@ -45,7 +46,7 @@ pub(super) fn labels(task: &Task, rows: &[Row]) -> Result<LabelSet, TrainingErro
         found.into_iter().for_each(|kind| *types.entry(kind).or_default() += 1);
     }
     if types.is_empty() {
-        let files: Vec<_> = task.data.iter().map(|source| source.path.display().to_string()).collect();
+        let files: Vec<_> = task.data.iter().map(DataSource::name).collect();
         return Err(TrainingError::OneClass {
             task: task.name.clone(),
             label: Some(OUTSIDE.to_owned()).filter(|_| !rows.is_empty()),

@@ -42,6 +42,17 @@ fn refusal(content: &str) -> String {
 }
 
 #[test]
+fn few_rows_a_label_are_learned_from_and_as_many_held_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut task = task(write(&directory, "data.csv", &format!("text,label\n{}{}", rows("up", 200), rows("down", 40))));
+    let all = load_task(&task, 1).unwrap();
+    task.split.rows_per_label = Some(30);
+    let few = load_task(&task, 1).unwrap();
+    assert_eq!((few.train.len(), few.validation, few.test), (58, all.validation, all.test));
+    assert!(few.train.iter().all(|row| all.train.contains(row)) && few.digest != all.digest);
+}
+
+#[test]
 fn the_split_is_stratified_complete_and_decided_by_the_seed() {
     let directory = tempfile::tempdir().unwrap();
     let content = format!("text,label\n{}{}", rows("up", 200), rows("down", 40));
@@ -192,7 +203,8 @@ fn a_split_reads_its_column_of_the_data_alone() {
     let line = |number: usize| format!("text {number},{},2024-01-{:02}\n", ["up", "down"][number % 2], number + 1);
     let content: String = std::iter::once("text,label,day\n".to_owned()).chain((0..30).map(line)).collect();
     let mut task = task(write(&directory, "data.csv", &content));
-    task.split = Split { by: SplitBy::Time { column: "day".to_owned() }, validation: 0.1, test: 0.1 };
+    task.split =
+        Split { by: SplitBy::Time { column: "day".to_owned() }, validation: 0.1, test: 0.1, ..Split::default() };
     let data = load_task(&task, 1).unwrap();
     assert_eq!(data.test.iter().map(|row| row.text.as_str()).collect::<Vec<_>>(), ["text 27", "text 28", "text 29"]);
     // A test file needs no such column, and leaves the newest rows to the validation side.
@@ -260,4 +272,25 @@ fn pairs_are_cleaned_counted_and_split_as_a_whole() {
     let missing = DataSource { text_pair: Some("reply".to_owned()), ..written };
     let message = load_task(&self::task(missing), 1).unwrap_err().to_string();
     assert!(message.contains("\"reply\"") && message.contains("answer"), "{message}");
+}
+
+#[test]
+fn rows_in_other_languages_are_left_out_and_unsure_ones_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let german = "Das Unternehmen meldete am Donnerstag einen höheren Gewinn als im Vorjahr erwartet.";
+    let content = format!("text,label\n{}{}{german},up\nok,down\n", rows("up", 20), rows("down", 20));
+    let mut task = task(write(&directory, "data.csv", &content));
+    assert_eq!(load_task(&task, 1).unwrap().cleaning.other_languages, 0);
+    task.cleaning.languages = vec!["en".to_owned()].try_into().unwrap();
+    let texts = |data: TaskData| {
+        let sides = [data.train, data.validation, data.test].concat();
+        sides.into_iter().map(|example| example.text).collect::<Vec<_>>()
+    };
+    let data = load_task(&task, 1).unwrap();
+    assert_eq!(data.cleaning.other_languages, 1);
+    let left = texts(data);
+    assert!(left.contains(&"ok".to_owned()) && !left.contains(&german.to_owned()), "{left:?}");
+    // A test file is what its user says.
+    task.test = vec![write(&directory, "test.csv", &format!("text,label\n{german},up\n"))];
+    assert_eq!(load_task(&task, 1).unwrap().test.len(), 1);
 }

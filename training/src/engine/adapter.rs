@@ -64,7 +64,7 @@ pub(super) trait Adapter: Debug + Send + Sync {
         false
     }
 
-    /// The keys and values, `[length, 2 hidden]`, that a layer's attention sees before those of a text.
+    /// The keys and values, `[length, 2 width]`, that a layer's attention sees before those of a text.
     fn prefix(&self, _layer: usize) -> Option<Arc<Parameter>> {
         None
     }

@@ -9,12 +9,17 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::parameter::Parameter;
+use super::pooling::Pooling;
+use super::pruned_heads::PrunedHeads;
 use crate::error::TrainingError;
+
+/// The `model_type` of a model that transformers would load but misread. It is to refuse, rather than answer something else.
+pub(crate) const OWN_TYPE: &str = "pulsewire-bert";
 
 /// An encoder's measures.
 #[derive(Debug, Clone, Deserialize)]
 pub struct EncoderConfig {
-    /// Only `bert` is known.
+    /// Only `bert` is known, and [`OWN_TYPE`] where nothing but the pooling sets a model apart.
     pub model_type: String,
     /// The width of token states.
     pub hidden_size: usize,
@@ -39,6 +44,12 @@ pub struct EncoderConfig {
     /// Only `absolute` is known.
     #[serde(default = "default_positions")]
     pub position_embedding_type: String,
+    /// The heads that layers have lost.
+    #[serde(default)]
+    pub pruned_heads: PrunedHeads,
+    /// How the tokens' vectors become the text's (Pulsewire's own key); the pooler's where it is not set.
+    #[serde(default)]
+    pub pooling: Option<Pooling>,
     /// The whole file, for the keys that are handed on.
     #[serde(skip)]
     pub raw: Map<String, Value>,
@@ -66,6 +77,9 @@ impl EncoderConfig {
         let raw: Map<String, Value> = serde_json::from_str(&text).map_err(|error| refused(error.to_string()))?;
         let mut config: Self =
             serde_json::from_value(Value::Object(raw.clone())).map_err(|error| refused(error.to_string()))?;
+        if config.model_type == OWN_TYPE && !raw.contains_key("adapter") {
+            "bert".clone_into(&mut config.model_type);
+        }
         let known = [
             ("model_type", &config.model_type, "bert"),
             ("hidden_act", &config.hidden_act, "gelu"),
@@ -78,6 +92,9 @@ impl EncoderConfig {
         }
         if config.num_attention_heads == 0 || !config.hidden_size.is_multiple_of(config.num_attention_heads) {
             return Err(refused("hidden_size must be a multiple of num_attention_heads".to_owned()));
+        }
+        if let Some(fault) = config.pruned_heads.fault(config.num_hidden_layers, config.num_attention_heads) {
+            return Err(refused(fault));
         }
         config.raw = raw;
         Ok(config)
@@ -92,7 +109,7 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Reads `model.safetensors` of a directory; any float type becomes f32, and a prefix `bert.` is taken off.
+    /// Reads `model.safetensors` of a directory; any float type becomes f32, and a prefix `bert.` or `transformer.` is taken off.
     pub fn load(directory: &Path) -> Result<Self, TrainingError> {
         let path = directory.join("model.safetensors");
         if !path.exists() {
@@ -102,7 +119,10 @@ impl Weights {
         let tensors = candle_core::safetensors::load(&path, &Device::Cpu).map_err(|error| {
             TrainingError::BaseEncoder { path: path.clone(), message: format!("not a whole safetensors file: {error}") }
         })?;
-        let plain = |name: String| name.strip_prefix("bert.").map(str::to_owned).unwrap_or(name);
+        let bare = |name: &str| {
+            ["bert.", "transformer."].iter().find_map(|prefix| name.strip_prefix(prefix).map(str::to_owned))
+        };
+        let plain = |name: String| bare(&name).unwrap_or(name);
         Ok(Self { tensors: tensors.into_iter().map(|(name, tensor)| (plain(name), tensor)).collect(), path })
     }
 
@@ -132,10 +152,10 @@ impl Weights {
 
 /// A tensor to be written.
 #[derive(Debug, Clone)]
-pub(super) struct NamedTensor {
-    pub(super) name: String,
-    pub(super) shape: Vec<usize>,
-    pub(super) values: Vec<f32>,
+pub(crate) struct NamedTensor {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: Vec<f32>,
 }
 
 impl NamedTensor {
@@ -164,7 +184,7 @@ impl View for &NamedTensor {
 }
 
 /// Writes a safetensors file that transformers reads.
-pub(super) fn write(tensors: &[NamedTensor], path: &Path) -> Result<(), TrainingError> {
+pub(crate) fn write(tensors: &[NamedTensor], path: &Path) -> Result<(), TrainingError> {
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let named = tensors.iter().map(|tensor| (tensor.name.as_str(), tensor));
     let unwritable = |source| TrainingError::Unwritable { path: path.to_owned(), source };

@@ -13,6 +13,7 @@ use super::freeze::Freeze;
 use super::linear::{Linear, LinearLayer};
 use super::packing::PackedBatch;
 use super::parameter::{Parameter, Role};
+use super::pooling::{MeanBlock, Pooling};
 use crate::error::TrainingError;
 use crate::random::Random;
 
@@ -20,7 +21,8 @@ use crate::random::Random;
 #[derive(Debug)]
 pub struct Classifier {
     encoder: Encoder,
-    /// None where heads answer for words.
+    pooling: Pooling,
+    /// None where the pooling has none of its own.
     pooler: Option<Arc<Linear>>,
     heads: Vec<Arc<Linear>>,
     /// Learned beside the heads, and not part of the model that is saved.
@@ -37,17 +39,22 @@ pub struct ParameterCounts {
 }
 
 impl Classifier {
-    /// An encoder of a checkpoint with new heads of these numbers of labels. A checkpoint without a pooler gets a new one.
+    /// An encoder of a checkpoint with new heads of these numbers of labels. A checkpoint without a pooler gets a new one, where
+    /// the pooling asks for it.
     pub fn new(config: &EncoderConfig, weights: &Weights, labels: &[usize], seed: u64) -> Result<Self, TrainingError> {
         let mut random = Random::new(seed, "weights");
         let encoder = Encoder::new(config, weights)?;
         let (hidden, top) = (config.hidden_size, encoder.depth());
-        let pooler = match weights.has("pooler.dense.weight") {
-            true => Loader::new(config, weights).linear("pooler.dense", hidden, top)?,
-            false => new_linear("pooler.dense", hidden, hidden, top, &mut random),
+        let pooling = config.pooling.unwrap_or_default();
+        let pooler = match pooling {
+            Pooling::Cls | Pooling::Mean => None,
+            Pooling::Pooler if weights.has("pooler.dense.weight") => {
+                Some(Loader::new(config, weights).linear("pooler.dense", hidden, top)?)
+            }
+            Pooling::Pooler => Some(new_linear("pooler.dense", hidden, hidden, top, &mut random)),
         };
         let heads = new_heads(labels, hidden, top, &mut random);
-        Ok(Self { encoder, heads, pooler: Some(Arc::new(pooler)), projection: None })
+        Ok(Self { encoder, pooling, pooler: pooler.map(Arc::new), heads, projection: None })
     }
 
     /// The same for heads that answer for words: they read the encoder's states as they are, without a pooler (Devlin and
@@ -60,7 +67,7 @@ impl Classifier {
     ) -> Result<Self, TrainingError> {
         let encoder = Encoder::new(config, weights)?;
         let heads = new_heads(labels, config.hidden_size, encoder.depth(), &mut Random::new(seed, "weights"));
-        Ok(Self { encoder, heads, pooler: None, projection: None })
+        Ok(Self { encoder, pooling: Pooling::Cls, pooler: None, heads, projection: None })
     }
 
     /// Adds a layer that maps the states that heads read to `width` values: the states of other models, which it learns to tell.
@@ -84,7 +91,13 @@ impl Classifier {
 
     /// The states `[places, hidden]` from which each head answers: one for each text, or for each word.
     pub fn encode(&self, batch: &Arc<PackedBatch>, mode: Mode) -> candle_core::Result<Tensor> {
-        let mut states = self.encoder.states(batch, Tokens::Read, mode)?;
+        let mut states = match self.pooling {
+            Pooling::Pooler | Pooling::Cls => self.encoder.states(batch, Tokens::Read, mode)?,
+            Pooling::Mean => {
+                let states = self.encoder.states(batch, Tokens::All, mode)?;
+                mode.apply(&states, MeanBlock { batch: batch.clone() })?
+            }
+        };
         if let Some(pooler) = &self.pooler {
             states = mode.apply(&states, LinearLayer(pooler.clone()))?.tanh()?;
         }
@@ -102,6 +115,16 @@ impl Classifier {
         states.apply_op1(LinearLayer(head.clone()))
     }
 
+    /// The width of token states.
+    pub(super) fn hidden(&self) -> usize {
+        self.encoder.hidden()
+    }
+
+    /// A row of the word table, `[hidden]`; none for an id beyond it.
+    pub(crate) fn word_vector(&self, id: u32) -> Option<Vec<f32>> {
+        self.encoder.word_vector(id)
+    }
+
     /// Every parameter, in an order that is always the same.
     pub fn parameters(&self) -> Vec<&Parameter> {
         let mut all = self.encoder.parameters();
@@ -109,6 +132,11 @@ impl Classifier {
             all.extend([&linear.weight, &linear.bias]);
         }
         all
+    }
+
+    /// One head's parameters.
+    pub fn head_parameters(&self, head: usize) -> Vec<&Parameter> {
+        self.heads.get(head).map_or(Vec::new(), |head| vec![&head.weight, &head.bias])
     }
 
     /// Freezes parameters, and lets all others learn.
@@ -131,6 +159,10 @@ impl Classifier {
     /// To be called when the optimiser has taken the step of this number, from 0, of `total`.
     pub fn after_step(&self, step: usize, total: usize) {
         self.encoder.adapter().after_step(step, total);
+    }
+
+    pub(super) fn encoder(&self) -> &Encoder {
+        &self.encoder
     }
 
     #[cfg(test)]

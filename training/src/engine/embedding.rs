@@ -95,7 +95,7 @@ impl CustomOp1 for EmbeddingBlock {
 }
 
 /// Adds each row to the table's row of that index, if the table learns.
-fn scatter(rows: &[f32], table: &Parameter, indices: impl Iterator<Item = usize>) {
+pub(super) fn scatter(rows: &[f32], table: &Parameter, indices: impl Iterator<Item = usize>) {
     if !table.learns() {
         return;
     }

@@ -19,7 +19,7 @@ use super::prediction::{Prediction, PredictionBlock};
 use crate::error::TrainingError;
 use crate::random::{Dropout, Random};
 use loader::PARTS;
-pub(super) use loader::{Loader, new_linear};
+pub(super) use loader::{INITIAL_DEVIATION, Loader, new_linear};
 
 /// What a forward pass is for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -79,12 +79,21 @@ impl Encoder {
     pub(super) fn adapt(&mut self, kind: &AdapterKind, seed: u64) {
         self.base_parameters().iter().for_each(|parameter| parameter.set_learning(false));
         let mut random = Random::new(seed, "adapter");
-        let hidden = self.embedding.norm.scale.len();
+        let hidden = self.hidden();
         self.adapter = kind.build(&mut Host { layers: &self.layers, hidden, random: &mut random });
     }
 
+    /// The width of token states.
+    pub(super) fn hidden(&self) -> usize {
+        self.embedding.norm.scale.len()
+    }
+
+    /// A row of the word table, `[hidden]`; none for an id beyond it.
+    pub(super) fn word_vector(&self, id: u32) -> Option<Vec<f32>> {
+        self.embedding.words.value().chunks_exact(self.hidden()).nth(id as usize).map(<[f32]>::to_vec)
+    }
+
     /// Its layers, from the lowest.
-    #[cfg(test)]
     pub(super) fn layers(&self) -> &[(Arc<Attention>, Arc<FeedForward>)] {
         &self.layers
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::activation::{gelu_rows, gelu_rows_backward};
+use super::activation::{GeluRows, gelu_rows_backward};
 use super::buffer::{Buffer, Pool};
 use super::matrix::{Matrix, MatrixMut, Target, Threads, multiply};
 use super::operation::{Block, Kept, tensor, values, with_values};
@@ -22,6 +22,8 @@ pub(super) struct FeedForward {
     pub(super) inner_bias: Parameter,
     /// `[hidden, intermediate]`.
     pub(super) outer: Parameter,
+    /// The activation.
+    pub(super) gelu: GeluRows,
     /// Output bias and layer norm.
     pub(super) residual: Residual,
 }
@@ -67,7 +69,7 @@ impl CustomOp1 for FeedForwardBlock {
 
     fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let input = values(input, layout)?;
-        let FeedForward { inner, inner_bias, outer, residual } = &*self.parameters;
+        let FeedForward { inner, inner_bias, outer, gelu, residual } = &*self.parameters;
         let (hidden, wide) = (outer.shape()[0], outer.shape()[1]);
         let tokens = input.len() / hidden;
         let mut kept = Activations {
@@ -82,7 +84,7 @@ impl CustomOp1 for FeedForwardBlock {
         multiply(&mut target, Target::Set, Matrix::new(input, hidden), weight, 1.0, Threads::All);
         let bias = inner_bias.value();
         let work = kept.slope.par_chunks_mut(ROWS * wide).zip(kept.active.par_chunks_mut(ROWS * wide));
-        work.for_each(|(slope, active)| gelu_rows(slope, active, &bias));
+        work.for_each(|(slope, active)| gelu(slope, active, &bias));
 
         let weight = outer.value();
         let weight = Matrix::new(&weight, wide).transposed();
@@ -96,7 +98,7 @@ impl CustomOp1 for FeedForwardBlock {
 
     fn bwd(&self, input: &Tensor, _output: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         let kept = self.kept.take(self.name())?;
-        let FeedForward { inner, inner_bias, outer, residual } = &*self.parameters;
+        let FeedForward { inner, inner_bias, outer, residual, .. } = &*self.parameters;
         let (hidden, wide) = (outer.shape()[0], outer.shape()[1]);
         let mut input_gradient = vec![0.0; kept.normalised.unit.len()];
         let mut branch = self.pool.take(kept.normalised.unit.len());

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor, Var};
 
-use super::samples::{batch, classifier, pairs};
+use super::samples::{batch, classifier, config, pairs, weights};
 use super::{Classifier, CrossEntropy, Mode, Objective, PackedBatch, Parameter};
 use crate::dataset::Target;
 use crate::random::Random;
@@ -92,6 +92,14 @@ fn gradients_agree_with_finite_differences() {
 #[test]
 fn gradients_agree_with_finite_differences_under_dropout() {
     check(Mode::Training { seed: 1, step: 2, dropout: 0.2 });
+}
+
+#[test]
+fn gradients_agree_where_heads_are_pruned() {
+    let mut config = config();
+    config.pruned_heads = serde_json::from_str(r#"{"0": [1], "1": [0, 2]}"#).unwrap();
+    let model = Classifier::new(&config, &weights(&config), &[3, 4], 5).unwrap();
+    check_slopes(&model, &model.parameters(), Mode::Training { seed: 1, step: 2, dropout: 0.2 });
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod cross_entropy;
 mod distilled;
 mod divergence;
 mod focal;
+mod info_nce;
 mod squared_error;
 
 use std::fmt::Debug;
@@ -23,6 +24,7 @@ pub use class_balanced::{ClassBalanced, Weighted};
 pub use cross_entropy::CrossEntropy;
 pub use distilled::Distilled;
 pub use focal::{BinaryFocal, Focal};
+pub use info_nce::InfoNce;
 pub use squared_error::SquaredError;
 
 /// How far a head's answers are from what they should be.
@@ -151,7 +153,7 @@ fn mean(terms: &Tensor) -> Result<Tensor> {
 }
 
 /// In operations that autograd knows: candle's fused ones cut the gradient silently.
-fn log_softmax(logits: &Tensor) -> Result<Tensor> {
+pub(super) fn log_softmax(logits: &Tensor) -> Result<Tensor> {
     let highest = logits.max_keepdim(D::Minus1)?.detach();
     let shifted = logits.broadcast_sub(&highest)?;
     let total = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
@@ -164,7 +166,7 @@ fn softplus(logits: &Tensor) -> Result<Tensor> {
     highest.clone() + ((logits - &highest)?.exp()? + highest.neg()?.exp()?)?.log()?
 }
 
-fn sigmoid(logits: &Tensor) -> Result<Tensor> {
+pub(super) fn sigmoid(logits: &Tensor) -> Result<Tensor> {
     (logits - softplus(logits)?)?.exp()
 }
 

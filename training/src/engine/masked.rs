@@ -12,7 +12,7 @@ use super::linear::{Linear, LinearLayer};
 use super::loss::{CrossEntropy, Loss as _};
 use super::packing::PackedBatch;
 use super::parameter::Parameter;
-use super::prediction::Prediction;
+use super::prediction::{HEAD, Prediction};
 use crate::error::TrainingError;
 use crate::random::Random;
 
@@ -30,7 +30,7 @@ pub struct MaskedLanguageModel {
     pairs: Option<Arc<Linear>>,
 }
 
-/// How well hidden words were guessed.
+/// How well words were guessed.
 #[derive(Debug, Clone)]
 pub struct Guess {
     /// The mean cross-entropy in nats: a scalar, for the backward pass.
@@ -60,7 +60,20 @@ impl Guess {
     }
 }
 
+impl Guess {
+    /// Of an output block's `[2]`: loss, then hits.
+    pub(super) fn of(judged: &Tensor) -> candle_core::Result<Self> {
+        let hits = f64::from(judged.detach().narrow(0, 1, 1)?.squeeze(0)?.to_scalar::<f32>()?);
+        Ok(Self { loss: judged.narrow(0, 0, 1)?.squeeze(0)?, hits, pairs: None })
+    }
+}
+
 impl MaskedLanguageModel {
+    /// Whether a checkpoint has a head that guesses words.
+    pub fn is_in(weights: &Weights) -> bool {
+        weights.has(HEAD)
+    }
+
     /// The encoder of a checkpoint with its head; a checkpoint without one gets a new one.
     pub fn new(config: &EncoderConfig, weights: &Weights, seed: u64) -> Result<Self, TrainingError> {
         let encoder = Encoder::new(config, weights)?;
@@ -100,13 +113,12 @@ impl MaskedLanguageModel {
         let states = self.encoder.states(batch, Tokens::All, mode)?;
         let hidden = states.index_select(&Tensor::new(places, &Device::Cpu)?, 0)?;
         let block = self.encoder.prediction_block(self.prediction.clone(), targets);
-        let judged = mode.apply(&hidden, block)?;
-        let hits = f64::from(judged.detach().narrow(0, 1, 1)?.squeeze(0)?.to_scalar::<f32>()?);
-        let pairs = match answers {
+        let mut guess = Guess::of(&mode.apply(&hidden, block)?)?;
+        guess.pairs = match answers {
             [] => None,
             _ => Some(self.tell(&states.index_select(&Tensor::new(batch.read(), &Device::Cpu)?, 0)?, answers, mode)?),
         };
-        Ok(Guess { loss: judged.narrow(0, 0, 1)?.squeeze(0)?, hits, pairs })
+        Ok(guess)
     }
 
     /// Tells pairs apart by the states of their first tokens.
@@ -121,6 +133,13 @@ impl MaskedLanguageModel {
         let told = logits.detach().to_vec2::<f32>()?;
         let hits = told.iter().zip(answers).filter(|(logits, answer)| usize::from(logits[1] > logits[0]) == **answer);
         Ok(Told { loss, hits: hits.count() as f64 / answers.len() as f64 })
+    }
+
+    /// The scores (logits) of every word of the vocabulary at `places` among the batch's tokens: `[places, vocabulary]`.
+    pub fn scores(&self, batch: &Arc<PackedBatch>, places: &[u32]) -> candle_core::Result<Vec<Vec<f32>>> {
+        let states = self.encoder.states(batch, Tokens::All, Mode::Evaluation)?;
+        let hidden = states.index_select(&Tensor::new(places, &Device::Cpu)?, 0)?.flatten_all()?.to_vec1::<f32>()?;
+        Ok(self.encoder.prediction_block(self.prediction.clone(), Vec::new()).scores(&hidden))
     }
 
     /// Every parameter that is trained, in an order that is always the same.

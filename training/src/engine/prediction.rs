@@ -14,8 +14,11 @@ use super::matrix::{Matrix, MatrixMut, Target, Threads, multiply};
 use super::operation::{Block, Kept, tensor, values, with_values};
 use super::parameter::Parameter;
 use super::residual::{Norm, Normalised, add_row_sums};
-use super::vector::{exp, sum, vectorised};
+use super::vector::{add_to_rows, exp, sum, vectorised};
 use crate::random::Dropout;
+
+/// The weight that tells a checkpoint with this head: its bias.
+pub(super) const HEAD: &str = "cls.predictions.bias";
 
 /// The head's own parameters.
 #[derive(Debug)]
@@ -59,24 +62,20 @@ impl Prediction {
     }
 }
 
-impl Block for PredictionBlock {
-    fn parameters(&self) -> Vec<&Parameter> {
-        self.parameters.parameters()
-    }
-}
-
-impl CustomOp1 for PredictionBlock {
-    fn name(&self) -> &'static str {
-        "prediction block"
+impl PredictionBlock {
+    /// The scores of every word for the states of some, `[words, hidden]` to `[words, vocabulary]`.
+    pub(super) fn scores(&self, states: &[f32]) -> Vec<Vec<f32>> {
+        let bias = self.parameters.bias.value();
+        let scores = self.forward(states).scores;
+        let whole = |scores: &[f32]| scores.iter().zip(&*bias).map(|(score, bias)| score + bias).collect();
+        scores.chunks_exact(bias.len()).map(whole).collect()
     }
 
-    fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let input = values(input, layout)?;
+    /// The way to the scores, which lack the bias yet.
+    fn forward(&self, input: &[f32]) -> Guesses {
         let Prediction { dense, norm, bias } = &*self.parameters;
-        let (hidden, rows, vocabulary) = (norm.scale.len(), self.targets.len(), bias.len());
-        if input.len() != rows * hidden || rows == 0 {
-            bail!("{}: {} states for {rows} words", self.name(), input.len() / hidden);
-        }
+        let (hidden, vocabulary) = (norm.scale.len(), bias.len());
+        let rows = input.len() / hidden;
         let mut kept = Guesses {
             slope: self.pool.take(rows * hidden),
             normalised: Normalised { unit: self.pool.take(rows * hidden), inverse: self.pool.take(rows) },
@@ -94,12 +93,38 @@ impl CustomOp1 for PredictionBlock {
         let words = Matrix::new(&words, hidden).transposed();
         let mut target = MatrixMut::new(&mut kept.scores, vocabulary);
         multiply(&mut target, Target::Set, Matrix::new(&kept.transformed, hidden), words, 1.0, Threads::All);
+        kept
+    }
+}
+
+impl Block for PredictionBlock {
+    fn parameters(&self) -> Vec<&Parameter> {
+        self.parameters.parameters()
+    }
+}
+
+impl CustomOp1 for PredictionBlock {
+    fn name(&self) -> &'static str {
+        "prediction block"
+    }
+
+    fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let input = values(input, layout)?;
+        let Prediction { norm, bias, .. } = &*self.parameters;
+        let (hidden, rows, vocabulary) = (norm.scale.len(), self.targets.len(), bias.len());
+        if input.len() != rows * hidden || rows == 0 {
+            bail!("{}: {} states for {rows} words", self.name(), input.len() / hidden);
+        }
+        let mut kept = self.forward(input);
         let (bias, share) = (bias.value(), 1.0 / rows as f32);
         let judged: Vec<(f32, bool)> = kept
             .scores
             .par_chunks_mut(vocabulary)
             .zip(&self.targets)
-            .map(|(scores, target)| judge(scores, &bias, *target as usize, share))
+            .map(|(scores, target)| {
+                add_to_rows(scores, &bias);
+                judge(scores, *target as usize, share)
+            })
             .collect();
         let loss = judged.iter().map(|(loss, _)| f64::from(*loss)).sum::<f64>() / rows as f64;
         let hits = judged.iter().filter(|(_, hit)| *hit).count() as f64 / rows as f64;
@@ -140,11 +165,10 @@ impl CustomOp1 for PredictionBlock {
 
 vectorised! {
     /// A word's cross-entropy, and whether it has the highest score. The scores go out as the gradient of `share` times that.
-    fn judge(scores: &mut [f32], bias: &[f32], target: usize, share: f32) -> (f32, bool) {
+    pub(super) fn judge(scores: &mut [f32], target: usize, share: f32) -> (f32, bool) {
         let mut highest = f32::NEG_INFINITY;
-        for (score, bias) in scores.iter_mut().zip(bias) {
-            *score += bias;
-            highest = if *score > highest { *score } else { highest };
+        for &score in scores.iter() {
+            highest = if score > highest { score } else { highest };
         }
         let wanted = scores[target];
         for score in scores.iter_mut() {

@@ -5,19 +5,20 @@ use rayon::prelude::*;
 
 use super::buffer::Buffer;
 use super::parameter::Parameter;
-use super::vector::{add, add_rows, dot, run, sum};
+use super::vector::{add, add_rows, add_to_rows, dot, run, sum};
 use crate::random::Dropout;
 
 /// Rows that one task works on; fixed, so that sums over rows do not depend on the number of threads.
 pub(super) const ROWS: usize = 32;
 
-/// The end of a block: `layer_norm(input + dropout(branch + bias))`.
+/// The end of a block: `layer_norm(input + dropout(branch + bias))`, or `dropout(branch + bias)` where the layer norm stands
+/// before the block and the sum is the caller's.
 #[derive(Debug)]
 pub(super) struct Residual {
     /// Added to the branch.
     pub(super) bias: Parameter,
     /// The layer norm.
-    pub(super) norm: Norm,
+    pub(super) norm: Option<Norm>,
 }
 
 /// A layer norm's parameters.
@@ -42,24 +43,34 @@ pub(super) struct Normalised {
 
 impl Residual {
     /// Its parameters, in an order that is always the same.
-    pub(super) fn parameters(&self) -> [&Parameter; 3] {
-        [&self.bias, &self.norm.scale, &self.norm.shift]
+    pub(super) fn parameters(&self) -> impl Iterator<Item = &Parameter> {
+        let norm = self.norm.iter().flat_map(|norm| [&norm.scale, &norm.shift]);
+        std::iter::once(&self.bias).chain(norm)
     }
 
     /// Writes the block's output. `kept.unit` comes in as the branch's product and goes out normalised.
     pub(super) fn forward(&self, input: &[f32], kept: &mut Normalised, dropout: Dropout, output: &mut [f32]) {
-        let (bias, scale, shift) = (self.bias.value(), self.norm.scale.value(), self.norm.shift.value());
+        let bias = self.bias.value();
         let size = ROWS * bias.len();
+        let Some(norm) = &self.norm else {
+            let work = kept.unit.par_chunks(size).zip(output.par_chunks_mut(size)).enumerate();
+            return work.for_each(|(task, (unit, output))| {
+                output.copy_from_slice(unit);
+                add_to_rows(output, &bias);
+                run(Mask { dropout, first: task * size }.over(output));
+            });
+        };
+        let (scale, shift) = (norm.scale.value(), norm.shift.value());
         let work = kept.unit.par_chunks_mut(size).zip(kept.inverse.par_chunks_mut(ROWS));
         let work = work.zip(output.par_chunks_mut(size)).zip(input.par_chunks(size)).enumerate();
         work.for_each(|(task, (((unit, inverse), output), input))| {
             let mask = Mask { dropout, first: task * size };
             run(Join { unit, input, bias: &bias, mask });
-            run(Forward { unit, inverse, output, scale: &scale, shift: &shift, epsilon: self.norm.epsilon });
+            run(Forward { unit, inverse, output, scale: &scale, shift: &shift, epsilon: norm.epsilon });
         });
     }
 
-    /// Turns the output's gradient into the input's (the residual path only) and the branch product's, and adds up those of
+    /// Turns the output's gradient into the input's (the residual path only; nothing without a layer norm) and the branch product's, and adds up those of
     /// the parameters.
     pub(super) fn backward(
         &self,
@@ -69,23 +80,28 @@ impl Residual {
         input: &mut [f32],
         branch: &mut [f32],
     ) {
-        let scale = self.norm.scale.value();
-        let width = scale.len();
+        let width = self.bias.len();
         let size = ROWS * width;
+        let Some(norm) = &self.norm else {
+            branch.copy_from_slice(gradient);
+            drop_rows(branch, width, dropout);
+            return add_row_sums(branch, &self.bias);
+        };
+        let scale = norm.scale.value();
         let work = gradient.par_chunks(size).zip(kept.unit.par_chunks(size)).zip(kept.inverse.par_chunks(ROWS));
         let work = work.zip(input.par_chunks_mut(size)).zip(branch.par_chunks_mut(size)).enumerate();
         let partial: Vec<Vec<f32>> = work
             .map(|(task, ((((gradient, unit), inverse), input), branch))| {
                 let mut sums = vec![0.0; 3 * width];
-                let (norm, bias) = sums.split_at_mut(2 * width);
-                run(Backward { gradient, unit, inverse, scale: &scale, input, sums: norm });
+                let (of_norm, bias) = sums.split_at_mut(2 * width);
+                run(Backward { gradient, unit, inverse, scale: &scale, input, sums: of_norm });
                 branch.copy_from_slice(input);
                 run(Mask { dropout, first: task * size }.over(branch));
                 add_rows(bias, branch);
                 sums
             })
             .collect();
-        add_partial(&partial, [&self.norm.scale, &self.norm.shift, &self.bias]);
+        add_partial(&partial, [&norm.scale, &norm.shift, &self.bias]);
     }
 }
 
@@ -120,6 +136,13 @@ impl Norm {
             .collect();
         add_partial(&partial, [&self.scale, &self.shift]);
     }
+}
+
+/// Applies a dropout mask to rows of this width.
+pub(super) fn drop_rows(values: &mut [f32], width: usize, dropout: Dropout) {
+    let size = ROWS * width;
+    let work = values.par_chunks_mut(size).enumerate();
+    work.for_each(|(task, rows)| run(Mask { dropout, first: task * size }.over(rows)));
 }
 
 /// Adds each row of `values` to a bias' gradient.

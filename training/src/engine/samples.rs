@@ -40,10 +40,12 @@ pub(crate) fn weights(config: &EncoderConfig) -> Weights {
     let mut linears = vec![("pooler.dense".to_owned(), hidden, hidden)];
     for layer in 0..config.num_hidden_layers {
         let prefix = format!("encoder.layer.{layer}");
+        let heads = config.num_attention_heads;
+        let width = config.pruned_heads.left(layer, heads).len() * hidden / heads;
         for part in ["query", "key", "value"] {
-            linears.push((format!("{prefix}.attention.self.{part}"), hidden, hidden));
+            linears.push((format!("{prefix}.attention.self.{part}"), width, hidden));
         }
-        linears.push((format!("{prefix}.attention.output.dense"), hidden, hidden));
+        linears.push((format!("{prefix}.attention.output.dense"), hidden, width));
         linears.push((format!("{prefix}.intermediate.dense"), wide, hidden));
         linears.push((format!("{prefix}.output.dense"), hidden, wide));
         norms.extend([format!("{prefix}.attention.output.LayerNorm"), format!("{prefix}.output.LayerNorm")]);

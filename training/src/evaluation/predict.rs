@@ -63,7 +63,13 @@ pub fn predict_against(model: &mut dyn Model, rows: &[Row], first: &Predictions)
     predict(model, &rows, has_it.then(|| first.head()))
 }
 
-fn choose_head(heads: &[Head], rows: &[Row], wanted: Option<&str>) -> Result<(usize, LabelSet), TrainingError> {
+/// The index and labels of the head of this name or, without a name, of the first one that chooses one label and knows all of the
+/// rows'.
+pub(crate) fn choose_head(
+    heads: &[Head],
+    rows: &[Row],
+    wanted: Option<&str>,
+) -> Result<(usize, LabelSet), TrainingError> {
     let knows_all = |head: &Head| {
         let labels = label_set(head);
         head.kind == TaskKind::SingleLabel && rows.iter().all(|row| labels.index_of(row).is_ok())

@@ -7,7 +7,7 @@ use std::fmt;
 pub(super) use kinds::{figures_of_labels, figures_of_numbers};
 
 use super::table::{Table, escaped, width};
-use super::{Comparison, Evaluation, McNemarMethod, Slice};
+use super::{Comparison, Evaluation, McNemarMethod, Robustness, Slice};
 
 /// Values of a slice that a terminal shows; JSON and Markdown have all.
 const SHOWN_VALUES: usize = 20;
@@ -44,6 +44,7 @@ pub(super) fn document(title: &str, tables: &[Table]) -> String {
 fn tables(evaluation: &Evaluation, shown: usize) -> Vec<Table> {
     let mut tables = vec![labels(evaluation), figures(evaluation), confusion(evaluation)];
     tables.extend(evaluation.slices.iter().map(|slice| values(slice, shown)));
+    tables.extend(evaluation.robustness.iter().map(|robustness| disturbed(evaluation, robustness)));
     tables.extend(evaluation.against.iter().map(|against| comparison(evaluation, against)));
     tables
 }
@@ -111,6 +112,21 @@ fn values(slice: &Slice, shown: usize) -> Table {
     if slice.values.len() > shown {
         table.note(format!("and {} smaller ones, which JSON and Markdown have", slice.values.len() - shown));
     }
+    table
+}
+
+fn disturbed(evaluation: &Evaluation, robustness: &Robustness) -> Table {
+    let headings = ["rows changed", "accuracy", "macro F1", "labels that flip"];
+    let mut table = Table::new("robustness", headings);
+    for found in &robustness.perturbations {
+        let figures = [found.accuracy, found.macro_f1].map(|figure| format!("{figure:.4}"));
+        let flipped = format!("{:.1} %", 100.0 * found.flipped);
+        table.row(&found.name, [found.changed_rows.to_string()].into_iter().chain(figures).chain([flipped]));
+    }
+    let report = &evaluation.report;
+    let figures = [report.accuracy, report.macro_f1].map(|figure| format!("{figure:.4}"));
+    table.row("as they are", [String::new()].into_iter().chain(figures));
+    table.note("the worst first; a word that is left out or swapped may change what is said, the others should change no label");
     table
 }
 

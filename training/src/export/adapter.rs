@@ -31,13 +31,13 @@ impl Writer<'_> {
     }
 
     /// The keys and values that a layer's attention sees before those of the text.
-    pub(super) fn prefix(&mut self, name: &str) -> Result<Option<PrefixRows>, ExportError> {
+    pub(super) fn prefix(&mut self, name: &str, heads: usize) -> Result<Option<PrefixRows>, ExportError> {
         let Some(AdapterKind::Prefix(Prefix { length })) = self.config.adapter else { return Ok(None) };
-        let (hidden, heads) = (self.config.hidden_size, self.config.num_attention_heads);
-        let size = hidden / heads;
-        let rows = self.weights.get(name, &[length, 2 * hidden])?;
+        let size = self.config.head_size();
+        let width = heads * size;
+        let rows = self.weights.get(name, &[length, 2 * width])?;
         let at = |row: usize, part: usize, head: usize, column: usize| {
-            rows.values[(2 * row + part) * hidden + head * size + column]
+            rows.values[(2 * row + part) * width + head * size + column]
         };
         let (mut keys, mut values) = (Vec::new(), Vec::new());
         for head in 0..heads {

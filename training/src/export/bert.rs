@@ -11,7 +11,7 @@ use inference::onnx::ModelProto;
 use inference::{Head, TaskKind};
 use serde::Deserialize;
 
-use crate::engine::AdapterKind;
+use crate::engine::{AdapterKind, Pooling, PrunedHeads};
 use crate::export::ExportError;
 use crate::export::graph::{Attribute, GraphBuilder, Value};
 use crate::export::linear::Quantized;
@@ -19,20 +19,7 @@ use crate::export::precision::Form;
 use crate::export::weights::Weights;
 
 /// What an attention logit of padding is lowered by: far beyond any logit, and far from the end of f32.
-const MASKED: f32 = -10_000.0;
-
-/// How the tokens' vectors become the text's.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Pooling {
-    /// The first token's vector through a dense layer and tanh, as BERT does it.
-    #[default]
-    Pooler,
-    /// The first token's vector as it is.
-    Cls,
-    /// The mean over all tokens.
-    Mean,
-}
+pub(super) const MASKED: f32 = -10_000.0;
 
 /// What the graph needs of `config.json`.
 #[derive(Debug, Clone, Deserialize)]
@@ -67,6 +54,9 @@ pub struct EncoderConfig {
     /// How the tokens' vectors become the text's (Pulsewire's own key).
     #[serde(default)]
     pub pooling: Pooling,
+    /// The heads that layers have lost.
+    #[serde(default)]
+    pub pruned_heads: PrunedHeads,
     /// What was added to the encoder (Pulsewire's own key).
     #[serde(default)]
     pub adapter: Option<AdapterKind>,
@@ -86,6 +76,9 @@ impl EncoderConfig {
         if config.num_attention_heads == 0 || !config.hidden_size.is_multiple_of(config.num_attention_heads) {
             return Err(invalid("num_attention_heads must divide hidden_size".to_owned()));
         }
+        if let Some(fault) = config.pruned_heads.fault(config.num_hidden_layers, config.num_attention_heads) {
+            return Err(invalid(fault));
+        }
         if config.id2label.is_empty() {
             return Err(invalid("id2label is missing: the model has no classifier to export".to_owned()));
         }
@@ -96,6 +89,11 @@ impl EncoderConfig {
     pub fn labels_tokens(&self) -> bool {
         self.architectures.iter().any(|architecture| architecture.ends_with("ForTokenClassification"))
             || self.heads.iter().any(|head| head.kind == TaskKind::Tokens)
+    }
+
+    /// Size of a head's vectors.
+    pub(super) fn head_size(&self) -> usize {
+        self.hidden_size / self.num_attention_heads
     }
 
     /// The file that this was read from.
@@ -117,7 +115,8 @@ pub(super) fn build(config: &EncoderConfig, weights: &Weights, form: &Form) -> R
     let mask = writer.mask(&attention_mask);
     let (mut hidden, mask) = writer.prompted(hidden, mask)?;
     for layer in 0..config.num_hidden_layers {
-        hidden = writer.layer(&format!("encoder.layer.{layer}"), &hidden, &mask)?;
+        let heads = config.pruned_heads.left(layer, config.num_attention_heads).len();
+        hidden = writer.layer(&format!("encoder.layer.{layer}"), heads, &hidden, &mask)?;
     }
     let hidden = writer.unprompted(hidden);
     let answering = match config.pooling {
@@ -181,11 +180,12 @@ impl Writer<'_> {
         graph.node("Mul", "mask.added", &[&padding, &masked], &[])
     }
 
-    fn layer(&mut self, name: &str, hidden: &Value, mask: &Value) -> Result<Value, ExportError> {
+    fn layer(&mut self, name: &str, heads: usize, hidden: &Value, mask: &Value) -> Result<Value, ExportError> {
         let (size, inner) = (self.config.hidden_size, self.config.intermediate_size);
-        let attended = self.attention(name, hidden, mask)?;
+        let attended = self.attention(name, heads, hidden, mask)?;
         let output = format!("{name}.attention.output");
-        let attended = self.linear(&format!("{output}.dense"), &format!("{output}.dense"), &attended, [size, size])?;
+        let dense = format!("{output}.dense");
+        let attended = self.linear(&dense, &dense, &attended, [heads * self.config.head_size(), size])?;
         let sum = self.graph.node("Add", &format!("{output}.residual"), &[&attended, hidden], &[]);
         let hidden = self.normalise(&format!("{output}.LayerNorm"), &sum)?;
         let hidden = self.follow(&format!("{name}.attention.adapter"), hidden)?;
@@ -200,15 +200,15 @@ impl Writer<'_> {
         self.follow(&format!("{name}.adapter"), hidden)
     }
 
-    fn attention(&mut self, name: &str, hidden: &Value, mask: &Value) -> Result<Value, ExportError> {
-        let (size, heads) = (self.config.hidden_size, self.config.num_attention_heads);
-        let head_size = size / heads;
+    fn attention(&mut self, name: &str, heads: usize, hidden: &Value, mask: &Value) -> Result<Value, ExportError> {
+        let (size, head_size) = (self.config.hidden_size, self.config.head_size());
+        let width = heads * head_size;
         let own = |part: &str| format!("{name}.attention.self.{part}");
 
         let mut projected = Vec::with_capacity(3);
         // Queries and values as [batch, heads, sequence, head], keys transposed to be multiplied with.
         for (part, order) in [("query", [0, 2, 1, 3]), ("key", [0, 2, 3, 1]), ("value", [0, 2, 1, 3])] {
-            let linear = self.linear(&own(part), &own(part), hidden, [size, size])?;
+            let linear = self.linear(&own(part), &own(part), hidden, [size, width])?;
             let shape = self.graph.integers(&own(&format!("{part}.shape")), &[0, 0, heads as i64, head_size as i64]);
             let split = self.graph.node("Reshape", &own(&format!("{part}.split")), &[&linear, &shape], &[]);
             let attribute = Attribute::Ints("perm", &order);
@@ -217,7 +217,7 @@ impl Writer<'_> {
         let [query, key, value] = &*projected else { return Ok(hidden.clone()) };
 
         let prefix_name = own("prefix");
-        let prefix = self.prefix(&prefix_name)?;
+        let prefix = self.prefix(&prefix_name, heads)?;
         let graph = &mut self.graph;
         let products = graph.node("MatMul", &own("products"), &[query, key], &[]);
         let scale = graph.scalar(&own("scale"), (head_size as f32).sqrt());
@@ -234,7 +234,7 @@ impl Writer<'_> {
         let graph = &mut self.graph;
         let order = Attribute::Ints("perm", &[0, 2, 1, 3]);
         let mixed = graph.node("Transpose", &own("mixed.rows"), &[&mixed], &[order]);
-        let shape = graph.integers(&own("joined.shape"), &[0, 0, size as i64]);
+        let shape = graph.integers(&own("joined.shape"), &[0, 0, width as i64]);
         Ok(graph.node("Reshape", &own("joined"), &[&mixed, &shape], &[]))
     }
 
@@ -274,25 +274,11 @@ impl Writer<'_> {
         graph.node("Div", "pooler.mean", &[&sum, &count], &[])
     }
 
-    /// A layer normalisation, of which ONNX Runtime makes one operation.
     fn normalise(&mut self, layer: &str, x: &Value) -> Result<Value, ExportError> {
         let size = self.config.hidden_size;
         let weight = self.weight(&format!("{layer}.weight"), &[size])?;
         let bias = self.weight(&format!("{layer}.bias"), &[size])?;
-        let own = |part: &str| format!("{layer}.{part}");
-        let graph = &mut self.graph;
-        let (two, epsilon) =
-            (graph.scalar(&own("two"), 2.0), graph.scalar(&own("epsilon"), self.config.layer_norm_eps));
-        let over_vector = || [Attribute::Ints("axes", &[-1]), Attribute::Int("keepdims", 1)];
-        let mean = graph.node("ReduceMean", &own("mean"), &[x], &over_vector());
-        let centred = graph.node("Sub", &own("centred"), &[x, &mean], &[]);
-        let square = graph.node("Pow", &own("square"), &[&centred, &two], &[]);
-        let variance = graph.node("ReduceMean", &own("variance"), &[&square], &over_vector());
-        let shifted = graph.node("Add", &own("shifted"), &[&variance, &epsilon], &[]);
-        let deviation = graph.node("Sqrt", &own("deviation"), &[&shifted], &[]);
-        let normal = graph.node("Div", &own("normal"), &[&centred, &deviation], &[]);
-        let scaled = graph.node("Mul", &own("scaled"), &[&normal, &weight], &[]);
-        Ok(graph.node("Add", layer, &[&scaled, &bias], &[]))
+        Ok(self.graph.normalise(layer, x, &weight, &bias, self.config.layer_norm_eps))
     }
 
     pub(super) fn weight(&mut self, name: &str, shape: &[usize]) -> Result<Value, ExportError> {

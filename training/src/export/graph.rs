@@ -115,6 +115,22 @@ impl GraphBuilder {
         self.node("Cast", name, &[value], &[Attribute::Int("to", DataType::Float as i64)])
     }
 
+    /// A layer normalisation over the last axis, of which ONNX Runtime makes one operation.
+    pub(super) fn normalise(&mut self, name: &str, x: &Value, weight: &Value, bias: &Value, epsilon: f32) -> Value {
+        let own = |part: &str| format!("{name}.{part}");
+        let (two, epsilon) = (self.scalar(&own("two"), 2.0), self.scalar(&own("epsilon"), epsilon));
+        let over_vector = || [Attribute::Ints("axes", &[-1]), Attribute::Int("keepdims", 1)];
+        let mean = self.node("ReduceMean", &own("mean"), &[x], &over_vector());
+        let centred = self.node("Sub", &own("centred"), &[x, &mean], &[]);
+        let square = self.node("Pow", &own("square"), &[&centred, &two], &[]);
+        let variance = self.node("ReduceMean", &own("variance"), &[&square], &over_vector());
+        let shifted = self.node("Add", &own("shifted"), &[&variance, &epsilon], &[]);
+        let deviation = self.node("Sqrt", &own("deviation"), &[&shifted], &[]);
+        let normal = self.node("Div", &own("normal"), &[&centred, &deviation], &[]);
+        let scaled = self.node("Mul", &own("scaled"), &[&normal, weight], &[]);
+        self.node("Add", name, &[&scaled, bias], &[])
+    }
+
     pub(super) fn finish(self) -> ModelProto {
         ModelProto {
             ir_version: FORMAT,

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use inference::backend::{self, BackendChoice, BackendConfig};
-use inference::{EncoderModel, Head, InferenceError, ModelDirectory, TaskKind, WordTagger};
-use ndarray::{Array1, Array2, ArrayView1};
+use inference::{EncoderModel, Head, InferenceError, ModelDirectory, TaskKind, TokenBatch, Tokens, WordTagger};
+use ndarray::{Array1, Array2, ArrayView1, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::tagged::words;
@@ -61,6 +61,37 @@ pub fn check_parity(
         }
         tracing::info!(backend, max_abs_delta, texts = texts.len(), "export checked against the trainer");
         report.backends.push(BackendParity { backend: backend.to_owned(), max_abs_delta });
+    }
+    Ok(report)
+}
+
+/// Runs the exported model of a language model's directory on texts in tract and, where its library is present, in ONNX Runtime.
+/// `expected` are the trainer's logits after each token of each text.
+pub(crate) fn check_decoder(
+    directory: &Path,
+    texts: &[Tokens],
+    expected: &Array2<f32>,
+) -> Result<ParityReport, ExportError> {
+    let directory = ModelDirectory::open_language_model(directory)?;
+    let batch = TokenBatch::new(&texts.iter().collect::<Vec<_>>());
+    let width = batch.width();
+    let rows: Vec<usize> =
+        texts.iter().enumerate().flat_map(|(row, text)| row * width..row * width + text.len()).collect();
+    let mut report = ParityReport { texts: texts.len(), limit: PARITY_LIMIT, backends: Vec::new() };
+    for choice in [BackendChoice::Ort, BackendChoice::Tract] {
+        let config = BackendConfig { backend: choice, ..BackendConfig::default() };
+        let mut backend = match backend::load(&directory, &config) {
+            Err(error @ InferenceError::NoOnnxRuntime(_)) => {
+                tracing::warn!(%error, "the export is not checked in ONNX Runtime");
+                continue;
+            }
+            loaded => loaded?,
+        };
+        let max_abs_delta = max_abs_delta(&backend.run(&batch)?.select(Axis(0), &rows), expected);
+        if max_abs_delta > PARITY_LIMIT {
+            return Err(ExportError::Parity { backend: backend.name(), max_abs_delta, limit: PARITY_LIMIT });
+        }
+        report.backends.push(BackendParity { backend: backend.name().to_owned(), max_abs_delta });
     }
     Ok(report)
 }

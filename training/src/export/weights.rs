@@ -7,8 +7,8 @@ use safetensors::{Dtype, SafeTensors};
 
 use crate::export::ExportError;
 
-/// Prefix that models with a classifier give the encoder's weights.
-const ENCODER: &str = "bert.";
+/// Prefixes that models with a head give the weights below it.
+const PREFIXES: [&str; 2] = ["bert.", "transformer."];
 
 /// A weights file in memory.
 pub(super) struct Weights {
@@ -30,15 +30,16 @@ impl Weights {
         Ok(Self { path: path.to_owned(), bytes })
     }
 
-    /// A weight of the encoder or classifier, with or without the encoder's prefix, which must have this shape.
+    /// A weight of the model below the head or of the head, with or without a prefix, which must have this shape.
     pub(super) fn get(&self, name: &str, shape: &[usize]) -> Result<Weight, ExportError> {
         let file = SafeTensors::deserialize(&self.bytes)
             .map_err(|source| ExportError::Safetensors { path: self.path.clone(), source })?;
         let wrong = |message: String| ExportError::Weight { path: self.path.clone(), message };
         let tensor = file
             .tensor(name)
-            .or_else(|_| file.tensor(&format!("{ENCODER}{name}")))
-            .map_err(|_| wrong(format!("there is no weight {name}")))?;
+            .ok()
+            .or_else(|| PREFIXES.iter().find_map(|prefix| file.tensor(&format!("{prefix}{name}")).ok()))
+            .ok_or_else(|| wrong(format!("there is no weight {name}")))?;
         if tensor.shape() != shape {
             return Err(wrong(format!("{name} has shape {:?} where config.json asks for {shape:?}", tensor.shape())));
         }

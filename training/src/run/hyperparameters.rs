@@ -3,7 +3,7 @@
 use foundation::configuration::ConfigurationError;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{AdapterKind, Freeze, OptimizerKind, ScheduleKind};
+use crate::engine::{AdapterKind, Freeze, OptimizerKind, Pooling, ScheduleKind};
 use crate::trainer::Adversarial;
 
 /// How the weights are fitted. The defaults suit a MiniLM-sized encoder and some thousand short texts.
@@ -43,6 +43,10 @@ pub struct Hyperparameters {
     pub weight_decay: f64,
     /// Each lower layer's rate is its upper neighbour's times this; 1 for equal rates.
     pub layer_decay: f64,
+    /// How the tokens' vectors become the text's, which a head reads: where it is not set, as the base says, and else by the
+    /// `"pooler"`, or in a run with `few_shot` by their `"mean"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pooling: Option<Pooling>,
     /// What stays as it is.
     pub freeze: Freeze,
     /// What learns in the stead of the encoder, which then is frozen as a whole.
@@ -86,6 +90,7 @@ impl Default for Hyperparameters {
             nesterov: false,
             weight_decay: 0.01,
             layer_decay: 1.0,
+            pooling: None,
             freeze: Freeze::default(),
             adapter: None,
             dropout: 0.1,
@@ -176,6 +181,7 @@ mod tests {
             "adapter = { kind = \"bottleneck\", size = 32 }\n",
             "adapter = { kind = \"prefix\", length = 16 }\n",
             "adapter = { kind = \"prompt\" }\n",
+            "pooling = \"mean\"\n",
             "",
         ] {
             let settings = read(text).unwrap();

@@ -16,6 +16,9 @@ pub struct Split {
     pub validation: f64,
     /// The share that is reported at the end, and looked at only then.
     pub test: f64,
+    /// How many rows of each label are learned from at the most, drawn by the seed from those that are not held out; all of them
+    /// where it is not set.
+    pub rows_per_label: Option<usize>,
 }
 
 /// What decides on which side a row falls.
@@ -53,7 +56,7 @@ impl SplitBy {
 
 impl Default for Split {
     fn default() -> Self {
-        Self { by: SplitBy::default(), validation: 0.15, test: 0.15 }
+        Self { by: SplitBy::default(), validation: 0.15, test: 0.15, rows_per_label: None }
     }
 }
 
@@ -66,6 +69,8 @@ struct Written {
     column: Option<String>,
     validation: f64,
     test: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows_per_label: Option<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -92,7 +97,8 @@ impl From<Split> for Written {
             SplitBy::Time { .. } => Name::Time,
             SplitBy::Group { .. } => Name::Group,
         };
-        Self { by, column: split.by.column().cloned(), validation: split.validation, test: split.test }
+        let column = split.by.column().cloned();
+        Self { by, column, validation: split.validation, test: split.test, rows_per_label: split.rows_per_label }
     }
 }
 
@@ -100,7 +106,7 @@ impl TryFrom<Written> for Split {
     type Error = &'static str;
 
     fn try_from(written: Written) -> Result<Self, Self::Error> {
-        let by = match (written.by, written.column) {
+        let by = match (written.by, written.column.clone()) {
             (Name::Stratified, None) => SplitBy::Stratified,
             (Name::Digest, None) => SplitBy::Digest,
             (Name::Time, Some(column)) => SplitBy::Time { column },
@@ -113,7 +119,8 @@ impl TryFrom<Written> for Split {
                 return Err("`column` belongs to a split by time or by group: set `by`, or leave `column` out");
             }
         };
-        Ok(Self { by, validation: written.validation, test: written.test })
+        let Written { validation, test, rows_per_label, .. } = written;
+        Ok(Self { by, validation, test, rows_per_label })
     }
 }
 
@@ -130,7 +137,7 @@ mod tests {
             SplitBy::Time { column: column() },
             SplitBy::Group { column: column() },
         ] {
-            let split = Split { by, validation: 0.1, test: 0.2 };
+            let split = Split { by, validation: 0.1, test: 0.2, rows_per_label: Some(10) };
             let text = serde_json::to_string(&split).unwrap();
             assert_eq!(serde_json::from_str::<Split>(&text).unwrap(), split, "{text}");
         }

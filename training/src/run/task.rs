@@ -19,7 +19,7 @@ pub struct Task {
     /// for each word. A task of tokens is alone in its run.
     #[serde(default, skip_serializing_if = "TaskKind::is_default")]
     pub kind: TaskKind,
-    /// The labelled files.
+    /// The labelled files, queries or topics.
     pub data: Vec<DataSource>,
     /// Files that are the validation side, in place of a share of `data`.
     #[serde(default)]
@@ -49,12 +49,21 @@ impl Task {
 
     /// What is wrong with its values: the key and what it must be.
     pub(super) fn fault(&self) -> Option<(&'static str, &'static str)> {
-        let Split { validation, test, .. } = self.split;
+        let Split { validation, test, rows_per_label, .. } = self.split;
         if self.data.is_empty() {
             return Some(("data", "at least one file is needed"));
         }
+        if let Some(message) = self.sources().find_map(DataSource::fault) {
+            return Some(("data", message));
+        }
         if !(validation > 0.0 && test > 0.0 && validation + test <= 0.8) {
             return Some(("split", "shares must be above 0 and at most 0.8 together"));
+        }
+        if rows_per_label == Some(0) || (rows_per_label.is_some() && self.kind != TaskKind::SingleLabel) {
+            return Some((
+                "split",
+                "rows_per_label must be at least 1, and belongs to a task of kind = \"single-label\"",
+            ));
         }
         self.fault_of_kind().or_else(|| Some(("loss", self.loss.fault(self.kind)?)))
     }

@@ -68,6 +68,7 @@ mod tests {
     fn group(rows: usize, share: Option<f64>) -> Group {
         let row = || Row {
             reading: Reading { tokens: inference::Tokens::new([1]), places: Box::new([Some(0)]) },
+            text: None,
             targets: vec![Target::Label(0)],
             taught: Taught::default(),
         };

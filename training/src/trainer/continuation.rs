@@ -16,6 +16,7 @@ use crate::error::TrainingError;
 use crate::fine_tuned::FineTuned;
 use crate::random::Random;
 use crate::run::{TaskKind, TrainingRun};
+use crate::source::DataSource;
 
 /// Gives the run's heads the weights of the base's heads of the same names, label by label.
 pub(super) fn carry_heads_over(
@@ -59,13 +60,13 @@ pub(super) fn old_rows(
     let rows = read_apart(old, names.as_ref(), run.tasks[at].cleaning, data, &mut cleaning)?;
     tracing::info!("old rows: {cleaning}");
     if rows.is_empty() {
-        let files = old.iter().map(|source| source.path.display().to_string()).collect();
+        let files = old.iter().map(DataSource::name).collect();
         return Err(TrainingError::NoTextsLeft { files, hard_above: None });
     }
     let row = |row: &crate::dataset::Row| {
         let targets = vec![Target::Label(data[at].labels.index_of(row)?)];
         let reading = Reading::of(&row.text, TaskKind::SingleLabel, tokenizer, base)?;
-        Ok(Row { reading, targets, taught: Taught::default() })
+        Ok(Row { reading, text: None, targets, taught: Taught::default() })
     };
     let rows = rows.iter().map(row).collect::<Result<_, TrainingError>>()?;
     Ok(Some(Group { tasks: vec![at], share: Some(*replay), rows }))

@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::Trainer;
 use super::checkpoint::Keeper;
 use super::companions::Companions;
-use super::curves::Curves;
+use super::curves::{Curves, Watcher};
+use super::partners::Partners;
 use super::sampler::{Batch, Sampler};
 use crate::engine::{Optimizer, Schedule};
 use crate::error::TrainingError;
 use crate::metrics::HeadReport;
 use crate::report::EpochReport;
+use crate::run::Hyperparameters;
 
 /// How the fitting went.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -62,12 +64,12 @@ impl State {
 }
 
 /// A fitting that runs.
-struct Fit<'t, 'a> {
+struct Fit<'t, 'a, 'w> {
     trainer: &'t Trainer<'a>,
     schedule: Schedule,
     state: State,
     keeper: Option<Keeper<'t>>,
-    curves: Curves,
+    curves: Curves<'w>,
     progress: Progress,
 }
 
@@ -77,12 +79,19 @@ impl Trainer<'_> {
     /// rate that is still high apart by chance (Mosbach and others, "On the Stability of Fine-tuning BERT", 2021).
     ///
     /// Goes on from the keeper's checkpoint if there is one; what comes out is the same.
-    pub(super) fn fit(&self, mut keeper: Option<Keeper<'_>>) -> Result<History, TrainingError> {
+    pub(super) fn fit(
+        &self,
+        mut keeper: Option<Keeper<'_>>,
+        watcher: Option<Watcher<'_>>,
+    ) -> Result<History, TrainingError> {
         let settings = self.settings();
         let own = self.groups.iter().filter(|group| group.share.is_none());
         let sizes: Vec<usize> = own.map(|group| group.rows.len()).collect();
         let mut companions = Companions::new(&self.groups, settings.batch_size, self.run.seed);
-        let mut sampler = Sampler::new(&sizes, settings, self.run.seed);
+        let mut partners = self.run.few_shot.and_then(|_| Some(Partners::new(self.groups.first()?, self.run.seed)));
+        let drawn = if partners.is_some() { settings.batch_size / 2 } else { settings.batch_size };
+        let mut sampler =
+            Sampler::new(&sizes, &Hyperparameters { batch_size: drawn, ..settings.clone() }, self.run.seed);
         let total = sampler.steps_per_epoch() * settings.epochs;
         let warmup = (total as f64 * settings.warmup).round() as usize;
         let schedule = Schedule { kind: settings.schedule, warmup, total };
@@ -97,11 +106,15 @@ impl Trainer<'_> {
         let title = format!("training {}", self.run.name);
         let progress = Progress::start(title, Some((total * rows_per_step) as u64), Unit::Items("rows"))
             .begin_at((state.place.step * rows_per_step) as u64);
-        let curves = Curves::start(self.run)?;
+        let curves = Curves::start(self.run, watcher)?;
         let mut fit = Fit { trainer: self, schedule, state, keeper, curves, progress };
         for epoch in 1..=settings.epochs {
-            // Drawn for epochs that are over, too: so sampler and companions, which depend on the seed alone, stand where they stood.
+            // Drawn for epochs that are over, too: so those who draw, which depend on the seed alone, stand where they stood.
             let steps = companions.join(sampler.epoch());
+            let steps = match &mut partners {
+                Some(partners) => partners.join(steps),
+                None => steps,
+            };
             if epoch <= fit.state.place.history.epochs.len() {
                 continue;
             }
@@ -117,7 +130,7 @@ impl Trainer<'_> {
     }
 }
 
-impl Fit<'_, '_> {
+impl Fit<'_, '_, '_> {
     /// Takes those of an epoch's steps that are not taken yet.
     fn learn(&mut self, epoch: usize, steps: &[Vec<Batch>]) -> Result<(), TrainingError> {
         let first = (epoch - 1) * steps.len();
@@ -129,7 +142,7 @@ impl Fit<'_, '_> {
                 let checkpoint = self.keeper.as_ref().and_then(Keeper::last);
                 return Err(TrainingError::Diverged { step: step + 1, epoch, checkpoint });
             };
-            self.curves.step(step, loss, settings.learning_rate * self.schedule.factor(step));
+            self.curves.step(epoch, step, loss, settings.learning_rate * self.schedule.factor(step));
             let place = &mut self.state.place;
             place.step += 1;
             place.losses += loss;
@@ -148,6 +161,9 @@ impl Fit<'_, '_> {
     fn validate(&mut self, epoch: usize, steps: usize) -> Result<(), TrainingError> {
         let (trainer, State { optimizer, place, best }) = (self.trainer, &mut self.state);
         optimizer.exchange_average(&trainer.model.parameters());
+        if trainer.run.few_shot.is_some() {
+            trainer.fit_head()?;
+        }
         let validation = (0..trainer.data.len())
             .map(|task| trainer.measure(task, &trainer.samples[task].validation))
             .collect::<Result<Vec<_>, _>>()?;
@@ -155,7 +171,7 @@ impl Fit<'_, '_> {
         let score = validation_scores.iter().sum::<f64>() / validation_scores.len() as f64;
         let (loss, seconds) = (place.losses / steps as f64, place.seconds);
         (place.losses, place.seconds) = (0.0, 0.0);
-        self.curves.epoch(place.step, &validation);
+        self.curves.epoch(epoch, place.step, &validation);
         tracing::info!("epoch {epoch}: loss {loss:.4}, validation score {score:.4}, {seconds:.0} s");
         place.history.step_seconds += seconds;
         place.history.epochs.push(EpochReport { epoch, loss, validation_scores, seconds });

@@ -15,6 +15,7 @@ use crate::distillation::{Answer, Answers, Distillation, Ensemble, Lecture, Said
 use crate::error::TrainingError;
 use crate::random::Random;
 use crate::run::{TaskKind, TrainingRun};
+use crate::source::DataSource;
 
 /// What a teacher wants a head to answer for a row.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,7 +108,7 @@ impl Lessons {
         let all: usize = self.of_texts.values().map(Vec::len).sum();
         let row = |Unnamed { text, targets, taught }: Unnamed| {
             let reading = Reading::of(&text, TaskKind::SingleLabel, tokenizer, base)?;
-            Ok(Row { reading, targets, taught })
+            Ok(Row { reading, text: None, targets, taught })
         };
         let group = |(tasks, texts): (Vec<usize>, Vec<Unnamed>)| {
             let share = Some(self.share * texts.len() as f64 / all as f64);
@@ -146,7 +147,7 @@ impl Lessons {
         tracing::info!("{left} unlabelled texts are learned from");
         match left {
             0 => Err(TrainingError::NoTextsLeft {
-                files: unlabelled.data.iter().map(|source| source.path.display().to_string()).collect(),
+                files: unlabelled.data.iter().map(DataSource::name).collect(),
                 hard_above: unlabelled.hard_above,
             }),
             _ => Ok(()),
@@ -173,7 +174,7 @@ fn ask_own(
     let name = format!("{}, teacher of seed {seed}", run.name);
     let run = TrainingRun { name, seed, tensorboard: None, distillation: None, ..run.clone() };
     let trainer = Trainer::new(&run, base, data)?;
-    trainer.fit(None)?;
+    trainer.fit(None, None)?;
     let lectures = data.iter().enumerate().map(|(task, data)| Some(Lecture::of_own(task, data.labels.len())));
     let lectures: Vec<_> = lectures.collect();
     let (classifier, tokenizer, lectures) = (&trainer.model, &trainer.tokenizer, &*lectures);

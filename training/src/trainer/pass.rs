@@ -9,9 +9,12 @@ use super::adversary::Offsets;
 use super::groups::Row;
 use super::lessons;
 use super::mixup::Mixing;
+use super::reading::Reading;
 use super::sampler::Batch;
 use crate::dataset::Target;
-use crate::engine::{Mode, PackedBatch, Parameter};
+use crate::engine::{InfoNce, Mode, PackedBatch, Parameter};
+use crate::error::TrainingError;
+use crate::few_shot::FewShot;
 use crate::random::Random;
 
 /// A batch that is being learned. Its dropout, its blend and its random offsets are decided by its number.
@@ -36,18 +39,25 @@ pub(super) struct Outcome {
 }
 
 impl<'a> Pass<'a> {
-    pub(super) fn new(trainer: &'a Trainer<'a>, batch: &Batch, number: u64, share: f64) -> Self {
+    pub(super) fn new(
+        trainer: &'a Trainer<'a>,
+        batch: &Batch,
+        number: u64,
+        share: f64,
+    ) -> std::result::Result<Self, TrainingError> {
         let (settings, group) = (trainer.settings(), &trainer.groups[batch.group]);
         let rows: Vec<&Row> = batch.rows.iter().map(|row| &group.rows[*row]).collect();
         let runs = trainer.objectives.first().map_or(1, |objective| objective.runs());
-        let sequences = rows.iter().map(|row| row.reading.sequence());
+        let drawn = trainer.drawn(&rows, number)?;
+        let readings = rows.iter().zip(&drawn).map(|(row, drawn)| drawn.as_ref().unwrap_or(&row.reading));
+        let sequences = readings.map(Reading::sequence);
         let packed = Arc::new(PackedBatch::read_at(sequences.cycle().take(rows.len() * runs)));
         let mut pass = Self { trainer, tasks: &group.tasks, rows, packed, mixing: None, number, share };
         if settings.mixup > 0.0 {
             let mut random = pass.stream("mixup");
             pass.mixing = Some(Mixing::draw(settings.mixup, pass.packed.read().len() / runs, runs, &mut random));
         }
-        pass
+        Ok(pass)
     }
 
     /// Learns the rows as they are, and returns their loss.
@@ -94,11 +104,16 @@ impl<'a> Pass<'a> {
         Var::from_vec(offsets.values.clone(), shape, &Device::Cpu)
     }
 
-    /// The sum of the heads' losses: every label weighs the same, however many of them a row has.
+    /// The sum of the heads' losses: every label weighs the same, however many of them a row has. With few rows a label, how far rows
+    /// of a label are from each other, beside those of others; heads have no part in it.
     fn loss(&self, packed: &Arc<PackedBatch>) -> Result<Tensor> {
         let Trainer { run, model, .. } = self.trainer;
         let dropout = run.hyperparameters.dropout as f32;
         let pooled = model.encode(packed, Mode::Training { seed: run.seed, step: self.number, dropout })?;
+        if let Some(FewShot { temperature }) = run.few_shot {
+            let labels: Vec<usize> = self.rows.iter().filter_map(|row| row.targets.first()?.label()).collect();
+            return InfoNce { temperature }.mean(&pooled, &labels);
+        }
         let hidden = self.hidden(&pooled)?;
         let pooled = self.blend(pooled)?;
         let losses = self.tasks.iter().enumerate().map(|(place, task)| {

@@ -48,6 +48,12 @@ impl Reading {
         Sequence { read: &self.places, ..(&self.tokens).into() }
     }
 
+    /// Whether the same answers are read as of another.
+    pub(super) fn answers_as(&self, other: &Self) -> bool {
+        let seen = |reading: &Self| reading.places.iter().map(Option::is_some).collect::<Vec<_>>();
+        seen(self) == seen(other)
+    }
+
     /// Whether there is anything to read.
     pub(super) fn is_seen(&self) -> bool {
         self.places.iter().any(Option::is_some)

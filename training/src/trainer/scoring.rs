@@ -20,7 +20,7 @@ pub(crate) fn train_and_score(
     data: &[TaskData],
 ) -> Result<Vec<Vec<Vec<f64>>>, TrainingError> {
     let trainer = Trainer::new(run, base, data)?;
-    trainer.fit(None)?;
+    trainer.fit(None, None)?;
     (0..data.len()).map(|task| trainer.probabilities(task)).collect()
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn train_and_validate(
 ) -> Result<Vec<f64>, TrainingError> {
     let identity = checkpoint::identity(run, base, &dataset::digest(data))?;
     let keeper = Keeper::new(checkpoints, identity, Instant::now());
-    let history = Trainer::new(run, base, data)?.fit(Some(keeper))?;
+    let history = Trainer::new(run, base, data)?.fit(Some(keeper), None)?;
     Ok(history.validation.iter().map(HeadReport::score).collect())
 }
 

@@ -6,7 +6,7 @@ use inference::Head;
 use serde_json::{Map, Value, json};
 
 use crate::directory::{read_json, write_json};
-use crate::engine::{Classifier, EncoderConfig};
+use crate::engine::{Classifier, EncoderConfig, OWN_TYPE, Pooling};
 use crate::error::TrainingError;
 use crate::metrics::HeadReport;
 use crate::plots;
@@ -95,8 +95,16 @@ fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, 
     model.insert("dtype".to_owned(), json!("float32"));
     if let Some(adapter) = report.hyperparameters.adapter.as_ref().filter(|adapter| !adapter.is_merged()) {
         model.insert("adapter".to_owned(), json!(adapter));
-        // Transformers has no such model. It is to refuse, rather than answer as if nothing had been added.
-        model.insert("model_type".to_owned(), json!("pulsewire-bert"));
+    }
+    let pooling = config.pooling.filter(|pooling| *pooling != Pooling::Pooler && !of_words);
+    model.remove("pooling");
+    if let Some(pooling) = pooling {
+        model.insert("pooling".to_owned(), json!(pooling));
+    }
+    // Transformers has no such model. It is to refuse, rather than answer as if nothing had been added or no other vector were read.
+    let is_own = model.contains_key("adapter") || pooling.is_some();
+    model.insert("model_type".to_owned(), json!(if is_own { OWN_TYPE } else { "bert" }));
+    if is_own {
         model.remove("architectures");
     }
     model.remove("text_pair");

@@ -18,7 +18,8 @@ pub(super) fn objectives(run: &TrainingRun, data: &[TaskData]) -> Vec<Objective>
         Objective {
             kind: data.kind,
             label_smoothing: run.hyperparameters.label_smoothing,
-            r_drop: run.hyperparameters.r_drop,
+            // Contrast compares rows with each other, not with themselves.
+            r_drop: if run.few_shot.is_some() { 0.0 } else { run.hyperparameters.r_drop },
             loss: match &run.distillation {
                 Some(Distillation { temperature, .. }) => {
                     Box::new(Distilled { labels: task.loss.build(data.kind, &rows), temperature: *temperature })
@@ -51,7 +52,7 @@ impl Trainer<'_> {
                 true => (step * settings.accumulation + place) as u64,
                 false => ((place as u64) << 40) + step as u64,
             };
-            let pass = Pass::new(self, batch, number, share);
+            let pass = Pass::new(self, batch, number, share)?;
             loss += share
                 * match &settings.adversarial {
                     Some(adversarial) => adversarial.learn(&pass)?,

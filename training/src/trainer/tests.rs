@@ -16,9 +16,11 @@ use crate::source::DataSource;
 mod adapted;
 mod continual;
 mod distillation;
+mod few_shot;
 mod interruption;
 mod kinds;
 mod pairs;
+mod transformers;
 mod words;
 
 pub(crate) const WORDS: [&str; 9] = ["up", "down", "rain", "sun", "and", "the", "shares", "today", "again"];
@@ -94,7 +96,9 @@ pub(crate) fn run(directory: &Path) -> TrainingRun {
         tensorboard: None,
         split_seed: None,
         distillation: None,
+        augmentation: Vec::new(),
         continual: None,
+        few_shot: None,
         tasks: vec![task("tone", file(directory, ["up", "down"])), task("sky", file(directory, ["rain", "sun"]))],
         hyperparameters,
     }
@@ -157,7 +161,8 @@ fn a_text_of_two_tasks_is_one_row_with_two_labels() {
     let data = TaskData::load(&tasks, 1).unwrap();
     let base = base(directory.path());
     let tokenizer = TextTokenizer::open(&base.join("tokenizer.json"), Some(32)).unwrap();
-    let groups = groups::of(&data, &[None, None], &tokenizer, &base, &mut Lessons::default()).unwrap();
+    let groups =
+        groups::of(&data, &[None, None], &tokenizer, &base, &mut Lessons::default(), &Augmenting::default()).unwrap();
     let found: Vec<_> = groups.iter().map(|group| (&group.tasks[..], group.rows.len())).collect();
     let both = data[1].train.len();
     assert_eq!(found, [(&[0][..], data[0].train.len() - both), (&[0, 1][..], both)]);

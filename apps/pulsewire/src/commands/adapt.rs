@@ -1,20 +1,21 @@
 //! `pulsewire adapt`: a base encoder adapted to the texts of a domain.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::Args;
-use training::{Adaptation, AdaptationReport, AdaptationSettings, DataSource, Encoding, Format, PairTask, adapt};
+use training::{Adaptation, AdaptationSettings, DataSource, PairTask, adapt};
 
-use crate::exit::UsageError;
+use crate::cli::Global;
+use crate::remote::RemoteRows;
 use crate::settings::serde_name;
 use crate::terminal::{print_json, print_line};
+use crate::unlabelled::{TextArguments, check_new, make_folder};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
   pulsewire adapt --data headlines.tsv --text headline --out ./news-encoder
   pulsewire adapt --data sentences.csv --text sentence --pairs order --document article --out ./news-encoder
+  pulsewire adapt --data kafka:news --text headline --out ./news-encoder
   pulsewire train --model news --base ./news-encoder --data labelled.csv --text headline --label sentiment
 
 Words of each text are hidden, and the encoder learns to guess them (masked language modelling). The texts need no labels;
@@ -25,21 +26,8 @@ file, it also learns whether the second one comes next or from elsewhere (next),
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct AdaptCommand {
-    /// File of texts: CSV, TSV, NDJSON or Parquet (may be given more than once)
-    #[arg(long, value_name = "FILE", required = true)]
-    data: Vec<PathBuf>,
-    /// Column or key of the text [default: text]
-    #[arg(long, value_name = "COLUMN")]
-    text: Option<String>,
-    /// csv, tsv, ndjson, parquet, separated or conll [default: by the file's ending]
-    #[arg(long, value_name = "FORMAT", value_parser = serde_name::<Format>)]
-    format: Option<Format>,
-    /// utf-8 or latin-1
-    #[arg(long, value_name = "NAME", default_value = "utf-8", value_parser = serde_name::<Encoding>)]
-    encoding: Encoding,
-    /// The file has no header: columns are called 1, 2 and so on
-    #[arg(long)]
-    no_header: bool,
+    #[command(flatten)]
+    texts: TextArguments,
     /// Folder to write, which must not exist yet
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -73,11 +61,12 @@ pub(crate) struct AdaptCommand {
 }
 
 impl AdaptCommand {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
-        if self.out.exists() {
-            return Err(UsageError(format!("--out {} exists already", self.out.display())).into());
-        }
-        let report = tokio::task::block_in_place(|| write(&self.adaptation(), &self.out))?;
+    pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
+        check_new(&self.out)?;
+        let remote = RemoteRows::for_a_while(&self.texts.remote, global)?;
+        let adaptation = self.adaptation(remote.local(self.texts.sources())?);
+        let make = |folder: &Path| Ok(adapt(&adaptation, folder)?);
+        let report = tokio::task::block_in_place(|| make_folder(&self.out, make))?;
         if self.json {
             return print_json(&report);
         }
@@ -85,14 +74,7 @@ impl AdaptCommand {
         print_line(format!("{report}it is in {out}: `pulsewire train --base {out}` starts from it"))
     }
 
-    fn adaptation(&self) -> Adaptation {
-        let source = |path: &PathBuf| DataSource {
-            format: self.format,
-            encoding: self.encoding,
-            text: self.text.clone(),
-            header: !self.no_header,
-            ..DataSource::new(path)
-        };
+    fn adaptation(&self, corpus: Vec<DataSource>) -> Adaptation {
         let default = AdaptationSettings::default();
         let settings = AdaptationSettings {
             epochs: self.epochs.unwrap_or(default.epochs),
@@ -102,21 +84,6 @@ impl AdaptCommand {
             pairs: self.pairs,
             ..default
         };
-        let corpus = self.data.iter().map(source).collect();
         Adaptation { base: self.base.clone(), corpus, document: self.document.clone(), seed: self.seed, settings }
     }
-}
-
-/// Everything in a folder beside the target, which gets its name only when all is there.
-fn write(adaptation: &Adaptation, out: &Path) -> anyhow::Result<AdaptationReport> {
-    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
-    let staging = tempfile::Builder::new()
-        .prefix(".adaptation-")
-        .tempdir_in(parent)
-        .with_context(|| format!("cannot write into {}", parent.display()))?;
-    let report = adapt(adaptation, staging.path())?;
-    let staging = staging.keep();
-    fs::rename(&staging, out).with_context(|| format!("cannot move {} to {}", staging.display(), out.display()))?;
-    Ok(report)
 }

@@ -6,6 +6,8 @@ use clap::Args;
 use training::{CrossValidationRequest, cross_validate};
 
 use super::train::RecipeArguments;
+use crate::cli::Global;
+use crate::remote::RemoteRows;
 use crate::terminal::{print_json, print_line};
 
 const EXAMPLES: &str = "\
@@ -47,9 +49,12 @@ pub(crate) struct CrossValidateCommand {
 }
 
 impl CrossValidateCommand {
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let mut run = self.recipe.training_run(None)?;
+        let remote = RemoteRows::for_a_while(self.recipe.remote(), global)?;
+        remote.fetch(run.sources_mut())?;
         let request = CrossValidationRequest {
-            run: &self.recipe.training_run(None)?,
+            run: &run,
             folds: self.folds,
             only: &self.only,
             from: &self.from,

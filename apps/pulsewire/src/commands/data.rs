@@ -2,11 +2,14 @@
 
 mod agreement;
 mod audit;
+mod augment;
 mod card;
 mod clean;
 mod report;
 
 use clap::Subcommand;
+
+use crate::cli::Global;
 
 /// What to do with labelled files.
 #[derive(Debug, Subcommand)]
@@ -15,6 +18,8 @@ pub(crate) enum DataCommand {
     Card(card::CardCommand),
     /// Write labelled files anew without duplicates, HTML, web addresses, personal data and other noise
     Clean(clean::CleanCommand),
+    /// Write labelled files with further rows: misspelled, with synonyms, guessed words, translated back and others
+    Augment(augment::AugmentCommand),
     /// Find likely label errors in the out-of-fold rows of a cross-validation
     Audit(audit::AuditCommand),
     /// Tell how far annotators agree
@@ -22,10 +27,11 @@ pub(crate) enum DataCommand {
 }
 
 impl DataCommand {
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         match self {
-            Self::Card(command) => command.run().await,
-            Self::Clean(command) => command.run(),
+            Self::Card(command) => command.run(global).await,
+            Self::Clean(command) => command.run(global),
+            Self::Augment(command) => command.run(global),
             Self::Audit(command) => command.run(),
             Self::Agreement(command) => command.run(),
         }

@@ -9,12 +9,13 @@ use inference::{BackendConfig, EncoderModel, Model as _, ModelDirectory, TaskKin
 use serde::Serialize;
 use training::CleaningRules;
 use training::evaluation::{
-    Comparison, Evaluation, Measured, Slice, find_entities, kind_of, measure, predict, predict_against,
+    Comparison, Evaluation, Measured, Robustness, Slice, find_entities, kind_of, measure, predict, predict_against,
 };
 
 use crate::cli::Global;
 use crate::exit::UsageError;
 use crate::labelled::LabelledArguments;
+use crate::remote::RemoteRows;
 use crate::settings::{FoundModel, ModelArguments};
 use crate::terminal::{print_json, print_line};
 
@@ -25,6 +26,8 @@ EXAMPLES:
   pulsewire evaluate --model ./model-directory --data valid.csv --label label --label-names labels.csv --head topic
   pulsewire evaluate --model names --data test.txt --format conll
   pulsewire evaluate --model alike --data pairs.csv --text first --text-pair second --label score
+  pulsewire evaluate --model news --data \"clickhouse:SELECT headline AS text, tone AS label FROM judged\"
+  pulsewire evaluate --model news --data held_out.csv --text headline --label sentiment --robustness
   pulsewire evaluate --model news@challenger --against news --data held_out.csv --slice desk --markdown report.md
 
 A model that labels words is measured by the entities that it finds: one is right if its type and all its words are.
@@ -42,6 +45,9 @@ pub(crate) struct EvaluateCommand {
     /// Measure the rows of each value of this column or key apart as well (may be given more than once)
     #[arg(long, value_name = "COLUMN")]
     slice: Vec<String>,
+    /// Measure the same rows with typos, words left out or swapped, and other letters, marks and spaces as well: eight times the work
+    #[arg(long)]
+    robustness: bool,
     /// Compare with a second model on the same rows: McNemar's test
     #[arg(long, value_name = "NAME[@VERSION|@ALIAS]")]
     against: Option<String>,
@@ -79,7 +85,8 @@ impl EvaluateCommand {
         }
         let other = self.against.clone().map(|against| self.model.of(against).find(global)).transpose()?;
         let backend = self.model.config(global)?.inference;
-        let measured = tokio::task::block_in_place(|| self.measure(&found, other.as_ref(), &backend))?;
+        let remote = RemoteRows::for_a_while(&self.labelled.remote, global)?;
+        let measured = tokio::task::block_in_place(|| self.measure(&found, other.as_ref(), &backend, &remote))?;
         let written = self.markdown.as_ref().map_or(Ok(()), |path| {
             let document = measured.markdown(&self.title(&found));
             fs::write(path, document).with_context(|| format!("cannot write {}", path.display()))
@@ -96,12 +103,14 @@ impl EvaluateCommand {
 
     /// For a model that labels words.
     fn find_entities(&self, found: &FoundModel, directory: &ModelDirectory, global: &Global) -> anyhow::Result<()> {
-        if self.against.is_some() || self.markdown.is_some() || !self.slice.is_empty() {
-            let message =
-                format!("{found} labels words: --against, --slice and --markdown are for models that label texts");
+        if self.against.is_some() || self.markdown.is_some() || self.robustness || !self.slice.is_empty() {
+            let message = format!(
+                "{found} labels words: --against, --slice, --robustness and --markdown are for models that label texts"
+            );
             return Err(UsageError(message).into());
         }
-        let rows = self.labelled.rows(TaskKind::Tokens, &[], CleaningRules::default())?;
+        let remote = RemoteRows::for_a_while(&self.labelled.remote, global)?;
+        let rows = self.labelled.rows(TaskKind::Tokens, &[], CleaningRules::default(), &remote)?;
         let mut model = WordTagger::load(directory, &self.model.config(global)?.inference)?;
         let report = tokio::task::block_in_place(|| find_entities(&mut model, &rows))?;
         let FoundModel { name: model, version, .. } = found;
@@ -117,6 +126,7 @@ impl EvaluateCommand {
         found: &FoundModel,
         other: Option<&FoundModel>,
         backend: &BackendConfig,
+        remote: &RemoteRows<'_>,
     ) -> anyhow::Result<Measured> {
         let (mut model, rules) = self.load(found, backend)?;
         // Before minutes of scoring rather than after.
@@ -127,11 +137,16 @@ impl EvaluateCommand {
             return Err(UsageError(message).into());
         }
         let kind = kind_of(model.heads(), self.head.as_deref())?;
-        if kind != TaskKind::SingleLabel && (second.is_some() || !self.slice.is_empty()) {
-            let message = format!("--slice and --against are for heads that choose one label; this head is {kind}");
+        if kind != TaskKind::SingleLabel && (second.is_some() || self.robustness || !self.slice.is_empty()) {
+            let message =
+                format!("--slice, --robustness and --against are for heads that choose one label; this head is {kind}");
             return Err(UsageError(message).into());
         }
-        let rows = self.labelled.rows(kind, &self.slice, rules)?;
+        if self.robustness && self.labelled.text_pair.is_some() {
+            let message = "--robustness is for single texts: words would go from one text of a pair to the other";
+            return Err(UsageError(message.to_owned()).into());
+        }
+        let rows = self.labelled.rows(kind, &self.slice, rules, remote)?;
         if kind != TaskKind::SingleLabel {
             return Ok(measure(&mut model, &rows, self.head.as_deref())?);
         }
@@ -142,6 +157,9 @@ impl EvaluateCommand {
             Slice::of(column, values, &predictions)
         });
         evaluation.slices = slices.collect();
+        if self.robustness {
+            evaluation.robustness = Some(Robustness::measure(&mut model, &rows, &predictions)?);
+        }
         if let Some((other, (mut model, _))) = second {
             let second = predict_against(&mut model, &rows, &predictions)
                 .with_context(|| format!("cannot compare with {other}"))?;

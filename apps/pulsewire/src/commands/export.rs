@@ -3,21 +3,18 @@
 mod staging;
 mod texts;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
 use inference::ModelDirectory;
-use registry::{ModelVersion, Registry};
-use training::TaskKind;
-use training::evaluation::kind_of;
 use training::export::{AgreementReport, ExportCard, Precision, RangeMethod};
 
 use crate::cli::Global;
+use crate::derived::{Target, labelled_rows};
 use crate::exit::UsageError;
 use crate::labelled::LabelledArguments;
-use crate::publication::publish_export;
+use crate::publication::Derivation;
+use crate::remote::RemoteRows;
 use crate::settings::{FoundModel, ModelArguments, serde_name};
 use crate::terminal::{print_json, print_line, table};
 use staging::Staged;
@@ -80,18 +77,16 @@ pub(crate) struct ExportCommand {
     model: ModelArguments,
 }
 
-/// Where an export goes.
-enum Target {
-    Folder(PathBuf),
-    Registry(Registry, Box<ModelVersion>),
-}
-
 impl ExportCommand {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         self.check_flags()?;
         let found = self.model.find(global)?;
-        let target = self.target(&found, global)?;
-        let (place, card) = tokio::task::block_in_place(|| self.export(&found, target))?;
+        let target = match &self.out {
+            Some(out) => Target::Folder(out.clone()),
+            None => Target::registry(&found, &self.model, global)?,
+        };
+        let remote = RemoteRows::for_a_while(&self.labelled.remote, global)?;
+        let (place, card) = tokio::task::block_in_place(|| self.export(&found, target, &remote))?;
         if self.json {
             return print_json(&serde_json::json!({ "written": place, "export": card }));
         }
@@ -114,67 +109,37 @@ impl ExportCommand {
         }
     }
 
-    fn target(&self, found: &FoundModel, global: &Global) -> anyhow::Result<Target> {
-        if let Some(out) = &self.out {
-            return Ok(Target::Folder(out.clone()));
-        }
-        let registry = Registry::open(self.model.config(global)?.model.registry);
-        if found.version == FoundModel::LOCAL {
-            return Err(UsageError(format!("--publish takes a model of the registry, and {found} is none")).into());
-        }
-        let version = registry.show(&found.to_string())?;
-        Ok(Target::Registry(registry, Box::new(version)))
-    }
-
     /// Everything in a folder beside the target, which gets its name only when all is checked.
-    fn export(&self, found: &FoundModel, target: Target) -> anyhow::Result<(String, ExportCard)> {
+    fn export(
+        &self,
+        found: &FoundModel,
+        target: Target,
+        remote: &RemoteRows<'_>,
+    ) -> anyhow::Result<(String, ExportCard)> {
         let directory = ModelDirectory::open(&found.directory)?;
         let rules = found.text_cleaning(&directory)?;
         if !(self.labelled.data.is_empty() && self.calibration.is_empty()) {
             self.labelled.check_reading(&directory)?;
         }
-        if !self.labelled.data.is_empty() {
-            let kind = kind_of(directory.heads(), self.head.as_deref())?;
-            if kind != TaskKind::SingleLabel {
-                let message = format!(
-                    "--data measures what a head that chooses one label loses; this head is {kind}: give texts with --calibration, \
-                     and measure both models with `pulsewire evaluate`"
-                );
-                return Err(UsageError(message).into());
-            }
-        }
-        let mut texts = Texts::read(&self.labelled, &self.calibration, self.precision, rules)?;
+        let rows = labelled_rows(&self.labelled, &directory, self.head.as_deref(), rules, remote)?;
+        let calibration = remote.local(self.labelled.of(&self.calibration))?;
+        let mut texts = Texts::read(&calibration, self.precision, rules)?;
         if directory.takes_pairs() && self.calibration.is_empty() {
             texts.pair_up();
         }
-        let rows = self.labelled.rows(TaskKind::SingleLabel, &[], rules)?;
-        let parent = match &target {
-            Target::Folder(out) => folder_of(out),
-            Target::Registry(registry, _) => registry.root(),
-        };
-        let mut staged = Staged::write(found, parent, &texts, self.precision, self.ranges)?;
+        let mut staged = Staged::write(found, target.parent(), &texts, self.precision, self.ranges)?;
         if !rows.is_empty() {
             staged.measure(&rows, self.head.as_deref())?;
         }
         staged.write_card()?;
-        let place = match target {
-            Target::Folder(out) => {
-                fs::rename(&staged.path, &out)
-                    .with_context(|| format!("cannot move {} to {}", staged.path.display(), out.display()))?;
-                out.display().to_string()
-            }
-            Target::Registry(registry, parent) => {
-                let (version, alias) =
-                    publish_export(&registry, &parent.manifest, &staged.path, &staged.card, self.promote)?;
-                format!("the registry as {}@{version}, the {alias}", parent.manifest.model)
-            }
-        };
+        let place = target.put(&staged.path, derivation(&staged.card)?, self.promote)?;
         Ok((place, staged.card))
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+fn derivation(card: &ExportCard) -> anyhow::Result<Derivation> {
+    let report = card.cost.as_ref().map(|cost| &cost.compressed);
+    Derivation::new("precision", card.precision.as_str().into(), "export", card, report)
 }
 
 fn render(place: &str, card: &ExportCard) -> String {

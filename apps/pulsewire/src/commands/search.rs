@@ -9,6 +9,8 @@ use training::TrainingRun;
 use training::search::{SearchPlan, SearchReport, search};
 
 use super::train::RecipeArguments;
+use crate::cli::Global;
+use crate::remote::RemoteRows;
 use crate::terminal::{print_json, print_line};
 
 const EXAMPLES: &str = "\
@@ -46,9 +48,12 @@ pub(crate) struct SearchCommand {
 }
 
 impl SearchCommand {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
-        let run = self.recipe.training_run(None)?;
+    pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
+        let mut run = self.recipe.training_run(None)?;
         let plan = SearchPlan::load(&self.plan)?;
+        // Trials that go on another day are to see the same rows.
+        let remote = RemoteRows::kept_in(self.out.join("data"), self.recipe.remote(), global);
+        remote.fetch(run.sources_mut())?;
         let report = tokio::task::block_in_place(|| search(&run, &plan, &self.out))?;
         self.write("trials.svg", &training::plots::trials(&format!("{}: {} trials", run.name, plan.trials), &report)?)?;
         let best = self.write_best(run, &report)?;

@@ -3,16 +3,21 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use registry::Alias;
-use training::{CleaningRules, Hyperparameters, LossKind, Pace, Split, Task, TaskKind, TrainingRun};
+use training::{
+    CleaningRules, CurvePoint, Hyperparameters, LossKind, Pace, Split, Task, TaskKind, TrainingRun, Watcher,
+};
 
 use crate::cli::Global;
 use crate::exit::UsageError;
 use crate::labelled::LabelledArguments;
 use crate::publication::{Publication, PublicationOptions, train_and_publish};
+use crate::remote::{RemoteArguments, RemoteRows};
 use crate::settings::{RegistryArguments, serde_name};
 use crate::terminal::{print_json, print_line, table};
+use crate::training_folder::TrainingFolder;
+use crate::training_metrics::MetricsWriter;
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -21,6 +26,8 @@ EXAMPLES:
   pulsewire train --model news --data tagged.csv --label tags --kind multi-label --label-separator \";\"
   pulsewire train --model alike --data pairs.csv --text first --text-pair second --label score --kind regression
   pulsewire train --model names --data train.conll --test test.conll        tagged words: named entities
+  pulsewire train --model news --data \"clickhouse:SELECT headline AS text, tone AS label FROM labelled\"
+  pulsewire train --model news --data kafka:labelled --text /article/headline --label /tone --metrics clickhouse
   pulsewire train --run finance.toml --seed 2        several heads on one encoder; the file says which
 
 The rows are cleaned and split into 70 % training, 15 % validation, 15 % test. The model is published only if
@@ -29,7 +36,8 @@ challenger: `pulsewire model promote` makes it champion. `pulsewire export --pre
 smaller and faster version of it.
 
 A run that was interrupted, in whatever way, goes on where it was when the same command is given again within
-7 days, and gives the same model as if nothing had happened; --restart begins anew.
+7 days, and gives the same model as if nothing had happened; --restart begins anew. The rows of a query or a topic are
+fetched once; they lie in the folder data of the model that has learned from them.
 
 A run's file:
   name = \"finance\"
@@ -38,6 +46,7 @@ A run's file:
   data = [{ path = \"headlines.csv\", text = \"headline\", label = \"sentiment\" }]
   split = { by = \"time\", column = \"published\", test = 0.2 }     or by stratified (default), digest, group
   cleaning = { html = true, urls = \"replace\" }                      see `pulsewire data clean --help`
+  test = [{ query = \"SELECT headline AS text, tone AS label FROM judged\" }]         or { topic = \"judged\", text = \"/title\" }
   [[tasks]]
   name = \"tags\"                                                  any number of labels a row
   kind = \"multi-label\"
@@ -61,7 +70,9 @@ A run's file:
   unlabelled = { data = [{ path = \"feed.csv\", text = \"headline\" }] }
   [continual]                                                `base` is a model to go on from, with its heads
   old = [{ path = \"last_year.csv\" }]
-  replay = 0.2";
+  replay = 0.2
+  [few_shot]                       SetFit's recipe for a task of some ten rows a label: contrast, then the head; it wants
+  temperature = 0.05               more epochs and larger batches: epochs = 20, batch_size = 128";
 
 /// Arguments of `train`.
 #[derive(Debug, Args)]
@@ -79,6 +90,9 @@ pub(crate) struct TrainCommand {
     /// Seconds between checkpoints, which never take more than a fiftieth of the time [default: 120]
     #[arg(long, value_name = "SECONDS")]
     checkpoint_every: Option<u64>,
+    /// Write losses, rates and validation figures while it trains: to the table training_metrics in ClickHouse
+    #[arg(long, value_name = "STORE")]
+    metrics: Option<MetricsStore>,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
@@ -86,6 +100,13 @@ pub(crate) struct TrainCommand {
     recipe: RecipeArguments,
     #[command(flatten)]
     registry: RegistryArguments,
+}
+
+/// Where figures go.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum MetricsStore {
+    /// The table training_metrics
+    Clickhouse,
 }
 
 /// What is trained, and how: a run's file with flags over it, or one task made of flags.
@@ -136,11 +157,27 @@ struct FittingArguments {
 
 impl TrainCommand {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
-        let run = self.recipe.training_run(self.model.as_deref())?;
+        let mut run = self.recipe.training_run(self.model.as_deref())?;
         let registry = self.registry.open(global)?;
+        let folder = TrainingFolder::claim(registry.root(), &run, self.restart)?;
+        RemoteRows::kept_in(folder.data(), self.recipe.remote(), global).fetch(run.sources_mut())?;
+        let mut metrics = match self.metrics {
+            Some(MetricsStore::Clickhouse) => {
+                Some(MetricsWriter::start(self.recipe.remote().store(global)?, &run, folder.began()).await?)
+            }
+            None => None,
+        };
         let pace = self.checkpoint_every.map_or(Pace::default(), |seconds| Pace::Time(Duration::from_secs(seconds)));
-        let options = PublicationOptions { promote: self.promote, restart: self.restart, pace };
-        let published = tokio::task::block_in_place(|| train_and_publish(&run, &registry, &options))?;
+        let options = PublicationOptions { promote: self.promote, pace };
+        let published = {
+            let mut add = metrics.as_mut().map(|metrics| |point: CurvePoint<'_>| metrics.add(point));
+            let watcher = add.as_mut().map(|add| add as Watcher<'_>);
+            tokio::task::block_in_place(|| train_and_publish(&run, folder, &registry, &options, watcher))
+        };
+        if let Some(metrics) = metrics {
+            metrics.finish().await;
+        }
+        let published = published?;
         if self.json { print_json(&published) } else { print_line(render(&published)) }
     }
 }
@@ -161,6 +198,11 @@ impl RecipeArguments {
         settings.max_tokens = given.max_tokens.unwrap_or(settings.max_tokens);
         run.validate()?;
         Ok(run)
+    }
+
+    /// Where its queries and topics are answered.
+    pub(crate) fn remote(&self) -> &RemoteArguments {
+        &self.labelled.remote
     }
 
     fn one_task(&self) -> anyhow::Result<TrainingRun> {
@@ -189,7 +231,9 @@ impl RecipeArguments {
             tasks: vec![task],
             hyperparameters,
             distillation: None,
+            augmentation: Vec::new(),
             continual: None,
+            few_shot: None,
         })
     }
 }
@@ -268,6 +312,14 @@ mod tests {
     }
 
     #[test]
+    fn queries_and_topics_stand_in_the_place_of_files() {
+        let run = run_of(&["--model", "a", "--data", "clickhouse:SELECT 1", "--test", "kafka:judged", "--text", "/a"]);
+        assert_eq!(run.tasks[0].data[0].query.as_deref(), Some("SELECT 1"));
+        let test = &run.tasks[0].test[0];
+        assert_eq!((test.topic.as_deref(), test.text.as_deref()), (Some("judged"), Some("/a")));
+    }
+
+    #[test]
     fn flags_name_the_kind_of_one_task() {
         let run = run_of(&["--model", "a", "--data", "a.csv", "--kind", "multi-label", "--label-separator", ";"]);
         assert_eq!((run.tasks[0].kind, run.tasks[0].data[0].label_separator), (TaskKind::MultiLabel, Some(';')));
@@ -291,6 +343,9 @@ mod tests {
         assert!(parse(&["--run", "a.toml", "--kind", "regression"]).is_err());
         assert!(parse(&["--model", "a", "--data", "b.csv", "--kind", "ranking"]).is_err());
         assert!(parse(&["--model", "a", "--data", "b.csv", "--format", "xml"]).is_err());
+        assert!(parse(&["--model", "a", "--data", "b.csv", "--metrics", "prometheus"]).is_err());
+        let no_file_has = parse(&["--model", "a", "--data", "kafka:b", "--no-header"]).unwrap().command;
+        assert!(no_file_has.recipe.training_run(None).unwrap_err().to_string().contains("tasks[0].data"));
         assert!(parse(&["--model", "a"]).unwrap().command.recipe.training_run(None).is_err());
     }
 }

@@ -77,6 +77,17 @@ fn tokens_are_counted_whole_with_the_special_ones() {
 }
 
 #[test]
+fn languages_are_counted_with_what_is_not_sure_last() {
+    let directory = tempfile::tempdir().unwrap();
+    let english = "Operating profit rose to thirteen million euros in the third quarter of the year.";
+    let data = write(&directory, "data.csv", &format!("ok,up\nno,up\n{english},up\n"));
+    let languages = card(&[data], &[]).languages;
+    let found: Vec<_> = languages.iter().map(|count| (count.language.as_deref(), count.rows)).collect();
+    assert_eq!(found, [(Some("en"), 1), (None, 2)]);
+    assert!((languages[1].share - 2.0 / 3.0).abs() < 1e-12);
+}
+
+#[test]
 fn leakage_is_exact_or_near_but_not_both() {
     let directory = tempfile::tempdir().unwrap();
     let data = write(&directory, "data.csv", &format!("other,up\n{LONG},down\nsame,up\n"));

@@ -41,14 +41,15 @@ impl Prefix {
     pub(super) fn build(&self, host: &mut Host<'_>) -> PrefixAdapter {
         let of_layer = |layer: usize| {
             let name = format!("encoder.layer.{layer}.attention.self.prefix");
-            let (shape, count) = ([self.length, 2 * host.hidden], self.length * 2 * host.hidden);
+            let width = host.layers[layer].0.outer.shape()[1];
+            let (shape, count) = ([self.length, 2 * width], self.length * 2 * width);
             Arc::new(Parameter::new(name, &shape, Role::Weight, layer + 1, normal(count, DEVIATION, host.random)))
         };
         PrefixAdapter((0..host.layers.len()).map(of_layer).collect())
     }
 }
 
-/// Each layer's keys and values: `[length, 2 hidden]`.
+/// Each layer's keys and values: `[length, 2 width]`, with the width of the layer's heads.
 #[derive(Debug)]
 pub(super) struct PrefixAdapter(Vec<Arc<Parameter>>);
 

@@ -17,6 +17,8 @@ pub(super) struct Sequence {
     pub(super) lead: usize,
     pub(super) heads: usize,
     pub(super) head_size: usize,
+    /// Whether tokens attend to none after them.
+    pub(super) causal: bool,
     /// Where its probabilities begin, which is what dropout counts by.
     pub(super) first_probability: usize,
     pub(super) dropout: Dropout,
@@ -25,9 +27,9 @@ pub(super) struct Sequence {
 /// What a sequence attends to.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a> {
-    /// Query, key and value of each of its tokens: `[length, 3 hidden]`.
+    /// Query, key and value of each of its tokens: `[length, 3 gathered]`.
     pub(super) own: &'a [f32],
-    /// Key and value of each row before them: `[lead, 2 hidden]`.
+    /// Key and value of each row before them: `[lead, 2 gathered]`.
     pub(super) prefix: &'a [f32],
 }
 
@@ -54,7 +56,8 @@ impl Sequence {
         self.lead + self.length
     }
 
-    fn hidden(self) -> usize {
+    /// What all heads gather for a token.
+    fn gathered(self) -> usize {
         self.heads * self.head_size
     }
 
@@ -78,8 +81,8 @@ impl Sequence {
     /// Where a part of one head begins in its rows, how many rows there are and how long each is.
     fn place(self, source: Source, part: usize, head: usize) -> (usize, usize, usize) {
         let (skipped, stored) = if source == Source::Own { (0, 3) } else { (1, 2) };
-        let first = (part - skipped) * self.hidden() + head * self.head_size;
-        (first, self.columns(source).1, stored * self.hidden())
+        let first = (part - skipped) * self.gathered() + head * self.head_size;
+        (first, self.columns(source).1, stored * self.gathered())
     }
 
     fn part(self, rows: Rows<'_>, source: Source, part: usize, head: usize) -> Matrix<'_> {
@@ -115,6 +118,9 @@ impl Sequence {
                 let mut scores = self.scores_mut(probabilities, source);
                 multiply(&mut scores, Target::Set, query, key, self.scale(), Threads::One);
             }
+            if self.causal {
+                self.hide_later(probabilities);
+            }
             softmax_rows(probabilities, self.width());
             let weights = if self.dropout.is_off() {
                 &*probabilities
@@ -123,11 +129,18 @@ impl Sequence {
                 &dropped
             };
             let target = &mut context[head * self.head_size..];
-            let mut target = MatrixMut::strided(target, self.length, self.head_size, self.hidden());
+            let mut target = MatrixMut::strided(target, self.length, self.head_size, self.gathered());
             for source in self.sources() {
                 let value = self.part(rows, source, VALUE, head);
                 multiply(&mut target, source.mode(), self.scores(weights, source), value, 1.0, Threads::One);
             }
+        }
+    }
+
+    /// Gives the keys of later tokens no probability, and so no gradient.
+    fn hide_later(self, scores: &mut [f32]) {
+        for (row, scores) in scores.chunks_exact_mut(self.width()).enumerate() {
+            scores[self.lead + row + 1..].fill(f32::NEG_INFINITY);
         }
     }
 
@@ -144,7 +157,7 @@ impl Sequence {
         let mut scores = vec![0.0; size];
         for (head, probabilities) in probabilities.chunks_exact(size).enumerate() {
             let context = &context[head * self.head_size..];
-            let context = Matrix::strided(context, self.length, self.head_size, self.hidden());
+            let context = Matrix::strided(context, self.length, self.head_size, self.gathered());
             drop_some(probabilities, &mut dropped, self.mask(head));
             for source in self.sources() {
                 let weights = self.scores(&dropped, source).transposed();

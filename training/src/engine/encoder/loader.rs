@@ -1,18 +1,19 @@
 //! Builds the model's blocks from a checkpoint, by the names that Hugging Face gives their weights.
 
+use crate::engine::activation::gelu_rows;
 use crate::engine::attention::Attention;
 use crate::engine::checkpoint::{EncoderConfig, Weights};
 use crate::engine::embedding::Embedding;
 use crate::engine::feed_forward::FeedForward;
 use crate::engine::linear::Linear;
 use crate::engine::parameter::{Parameter, Role};
-use crate::engine::prediction::Prediction;
+use crate::engine::prediction::{HEAD, Prediction};
 use crate::engine::residual::{Norm, Residual};
 use crate::error::TrainingError;
 use crate::random::Random;
 
-/// The spread of new weights, as BERT was made with.
-const INITIAL_DEVIATION: f64 = 0.02;
+/// The spread of new weights, as BERT and GPT-2 were made with.
+pub(in crate::engine) const INITIAL_DEVIATION: f64 = 0.02;
 
 /// What attention stacks, by checkpoint name.
 pub(super) const PARTS: [&str; 3] = ["query", "key", "value"];
@@ -44,7 +45,7 @@ impl<'a> Loader<'a> {
     fn residual(&self, name: &str, depth: usize) -> Result<Residual, TrainingError> {
         Ok(Residual {
             bias: self.parameter(&format!("{name}.dense.bias"), &[self.hidden], Role::Offset, depth)?,
-            norm: self.norm(&format!("{name}.LayerNorm"), depth)?,
+            norm: Some(self.norm(&format!("{name}.LayerNorm"), depth)?),
         })
     }
 
@@ -63,12 +64,11 @@ impl<'a> Loader<'a> {
         seed: u64,
     ) -> Result<Prediction, TrainingError> {
         let (dense, norm) = ("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm");
-        let bias = "cls.predictions.bias";
-        if self.weights.has(bias) {
+        if self.weights.has(HEAD) {
             return Ok(Prediction {
                 dense: self.linear(dense, self.hidden, depth)?,
                 norm: self.norm(norm, depth)?,
-                bias: self.parameter(bias, &[config.vocab_size], Role::Offset, depth)?,
+                bias: self.parameter(HEAD, &[config.vocab_size], Role::Offset, depth)?,
             });
         }
         let offset = |name: &str, value: f32, length: usize| {
@@ -81,7 +81,7 @@ impl<'a> Loader<'a> {
                 shift: offset(&format!("{norm}.bias"), 0.0, self.hidden),
                 epsilon: self.epsilon,
             },
-            bias: offset(bias, 0.0, config.vocab_size),
+            bias: offset(HEAD, 0.0, config.vocab_size),
         })
     }
 
@@ -108,13 +108,16 @@ impl<'a> Loader<'a> {
             stacked[0] *= PARTS.len();
             Ok(Parameter::new(format!("{prefix}.self.*.{kind}"), &stacked, role, layer + 1, values))
         };
-        let square = [self.hidden, self.hidden];
+        let heads = config.pruned_heads.left(layer, config.num_attention_heads).len();
+        let width = heads * (self.hidden / config.num_attention_heads);
+        let outer = [self.hidden, width];
         Ok(Attention {
-            inner: stacked("weight", &square, Role::Weight)?,
-            inner_bias: stacked("bias", &[self.hidden], Role::Offset)?,
-            outer: self.parameter(&format!("{prefix}.output.dense.weight"), &square, Role::Weight, layer + 1)?,
+            inner: stacked("weight", &[width, self.hidden], Role::Weight)?,
+            inner_bias: stacked("bias", &[width], Role::Offset)?,
+            outer: self.parameter(&format!("{prefix}.output.dense.weight"), &outer, Role::Weight, layer + 1)?,
             residual: self.residual(&format!("{prefix}.output"), layer + 1)?,
-            heads: config.num_attention_heads,
+            heads,
+            causal: false,
         })
     }
 
@@ -127,6 +130,7 @@ impl<'a> Loader<'a> {
             inner: self.parameter(&format!("{inner}.weight"), &[wide, self.hidden], Role::Weight, layer + 1)?,
             inner_bias: self.parameter(&format!("{inner}.bias"), &[wide], Role::Offset, layer + 1)?,
             outer: self.parameter(&format!("{outer}.dense.weight"), &[self.hidden, wide], Role::Weight, layer + 1)?,
+            gelu: gelu_rows,
             residual: self.residual(&outer, layer + 1)?,
         })
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::evaluation::Perturbation;
 use crate::evaluation::predictions::rows_of;
 
 fn evaluation() -> Evaluation {
@@ -7,6 +8,15 @@ fn evaluation() -> Evaluation {
     let other = rows_of(&[(0, a), (0, b), (0, b), (1, b)]);
     let mut evaluation = Evaluation::of(&predictions);
     evaluation.slices = vec![Slice::of("topic", ["oil", "oil", "", "oil"], &predictions)];
+    let perturbation = Perturbation {
+        name: "typos".to_owned(),
+        changed_rows: 3,
+        accuracy: 0.5,
+        macro_f1: 0.25,
+        flipped_rows: 1,
+        flipped: 0.25,
+    };
+    evaluation.robustness = Some(Robustness { perturbations: vec![perturbation] });
     evaluation.against = Some(Comparison::of("other@2", &predictions, &other));
     evaluation
 }
@@ -26,6 +36,9 @@ fn the_terminal_sees_aligned_tables() {
         "topic    rows  labels  accuracy  macro F1\n\
          oil         3       2    1.0000    1.0000\n\
          (empty)     1       1    0.0000    0.0000\n",
+        "robustness   rows changed  accuracy  macro F1  labels that flip\n\
+         typos                   3    0.5000    0.2500            25.0 %\n\
+         as they are                0.7500    0.7333\n",
         "against other@2  accuracy  macro F1  right alone\n\
          this model         0.7500    0.7333            1\n\
          other@2            0.5000    0.5000            0\n\

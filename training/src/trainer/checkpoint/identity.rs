@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::augmentation::Augmentation;
 use crate::continual::Continual;
 use crate::directory::model_digest;
 use crate::distillation::Distillation;
@@ -20,6 +21,7 @@ pub(crate) fn identity(run: &TrainingRun, base: &Path, data_digest: &str) -> Res
     let losses: Vec<_> = run.tasks.iter().map(|task| &task.loss).collect();
     let distillation = run.distillation.as_ref().map(Distillation::by_content).transpose()?;
     let continual = run.continual.as_ref().map(Continual::by_content).transpose()?;
+    let augmentation = run.augmentation.iter().map(Augmentation::by_content).collect::<Result<Vec<_>, _>>()?;
     let identity = json!({
         "pulsewire's version": env!("CARGO_PKG_VERSION"),
         "name": run.name,
@@ -32,6 +34,8 @@ pub(crate) fn identity(run: &TrainingRun, base: &Path, data_digest: &str) -> Res
         "the base encoder": model_digest(base)?,
         "distillation": distillation,
         "continual": continual,
+        "few_shot": run.few_shot,
+        "augmentation": augmentation,
     });
     Ok(identity.to_string())
 }

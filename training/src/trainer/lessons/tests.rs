@@ -3,7 +3,7 @@ use super::*;
 fn row(lesson: Option<Lesson>) -> Row {
     let taught = Taught { lessons: vec![lesson], states: Vec::new() };
     let reading = Reading { tokens: inference::Tokens::new([1]), places: Box::new([Some(0)]) };
-    Row { reading, targets: vec![Target::Label(0)], taught }
+    Row { reading, text: None, targets: vec![Target::Label(0)], taught }
 }
 
 #[test]

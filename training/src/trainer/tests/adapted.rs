@@ -16,7 +16,7 @@ pub(super) fn all() -> Vec<AdapterKind> {
 }
 
 /// A run over a base that knows nothing of its tasks.
-fn adapted(directory: &Path, kind: &AdapterKind) -> TrainingRun {
+pub(super) fn adapted(directory: &Path, kind: &AdapterKind) -> TrainingRun {
     let mut run = run(directory);
     run.hyperparameters =
         Hyperparameters { learning_rate: 1e-2, r_drop: 0.0, adapter: Some(kind.clone()), ..run.hyperparameters };

@@ -50,7 +50,7 @@ fn outcome(staging: &Path) -> (String, Value) {
 /// Trains in a staging directory of its own, from the checkpoint if there is one.
 pub(super) fn finish(run: &TrainingRun, directory: &Path, every: usize) -> Result<(String, Value), TrainingError> {
     let staging = directory.join("staging");
-    train_resumably(run, &staging, &checkpoints(directory, every)).map(|trained| outcome(&trained.staging))
+    train_resumably(run, &staging, &checkpoints(directory, every), None).map(|trained| outcome(&trained.staging))
 }
 
 pub(super) fn refusal(run: &TrainingRun, directory: &Path) -> TrainingError {
@@ -232,7 +232,7 @@ fn training_process() {
     }
     let directory = tempfile::tempdir().unwrap();
     let checkpoints = checkpoints(&directory.path().join("missing"), 1);
-    let trained = train_resumably(&small(directory.path()), &directory.path().join("staging"), &checkpoints);
+    let trained = train_resumably(&small(directory.path()), &directory.path().join("staging"), &checkpoints, None);
     assert!(trained.is_ok() && !checkpoints.path.exists());
 }
 

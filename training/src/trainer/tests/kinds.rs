@@ -25,7 +25,7 @@ fn rows() -> String {
     content
 }
 
-fn run_of_kinds(directory: &Path) -> TrainingRun {
+pub(super) fn run_of_kinds(directory: &Path) -> TrainingRun {
     let path = directory.join("kinds.csv");
     std::fs::write(&path, rows()).unwrap();
     let source = |label: &str| DataSource { label: Some(label.to_owned()), ..DataSource::new(path.clone()) };

@@ -32,7 +32,7 @@ fn tagged_file(directory: &Path, name: &str, texts: usize) -> DataSource {
     DataSource::new(path)
 }
 
-fn word_run(directory: &Path) -> TrainingRun {
+pub(super) fn word_run(directory: &Path) -> TrainingRun {
     let mut run = run(directory);
     let data = tagged_file(directory, "train.conll", 300);
     let test = vec![tagged_file(directory, "test.conll", 60)];

@@ -200,7 +200,9 @@ impl Bench<'_> {
             tensorboard: None,
             split_seed: None,
             distillation: None,
+            augmentation: Vec::new(),
             continual: None,
+            few_shot: None,
             tasks: vec![task],
             hyperparameters: self.settings(),
         };

@@ -12,14 +12,17 @@ use inference::TextTokenizer;
 use training::dataset::card::{CardRequest, DataCard};
 use training::{Hyperparameters, LabelNames};
 
+use crate::cli::Global;
 use crate::exit::UsageError;
 use crate::labelled::LabelledArguments;
+use crate::remote::RemoteRows;
 use crate::terminal::{print_json, print_line};
 
 const EXAMPLES: &str = "\
 EXAMPLES:
   pulsewire data card --data labelled.csv --text headline --label sentiment
   pulsewire data card --data train.csv --test test.csv --label category      does the test stand in the data?
+  pulsewire data card --data kafka:labelled --text /article/headline --brokers kafka:9092
   pulsewire data card --data train.csv --markdown card.md --json > card.json
 
 Near-duplicates share at least 80 % of their words and pairs of neighbouring words (Jaccard similarity, found by
@@ -50,11 +53,12 @@ pub(crate) struct CardCommand {
 }
 
 impl CardCommand {
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         if self.labelled.data.is_empty() {
             return Err(UsageError("nothing to look at: name a file with --data".into()).into());
         }
-        let card = tokio::task::block_in_place(|| self.card())?;
+        let remote = RemoteRows::for_a_while(&self.labelled.remote, global)?;
+        let card = tokio::task::block_in_place(|| self.card(&remote))?;
         let report = sections::report(&card);
         if let Some(path) = &self.markdown {
             fs::write(path, report.markdown()).with_context(|| format!("cannot write {}", path.display()))?;
@@ -62,12 +66,12 @@ impl CardCommand {
         if self.json { print_json(&card) } else { print_line(report.text()) }
     }
 
-    fn card(&self) -> anyhow::Result<DataCard> {
+    fn card(&self, remote: &RemoteRows<'_>) -> anyhow::Result<DataCard> {
         let names = self.labelled.label_names.as_deref().map(LabelNames::load).transpose()?;
         let tokenizer = self.tokenizer()?;
         Ok(DataCard::of(&CardRequest {
-            data: &self.labelled.sources(),
-            test: &self.labelled.of(&self.test),
+            data: &remote.local(self.labelled.sources())?,
+            test: &remote.local(self.labelled.of(&self.test))?,
             names: names.as_ref(),
             tokenizer: tokenizer.as_ref(),
             max_tokens: self.max_tokens,

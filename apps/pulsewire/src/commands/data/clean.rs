@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 use training::dataset::{CleanRequest, Cleaning, Treatment, UnicodeForm, clean};
-use training::{CleaningRules, DataSink, LabelNames};
+use training::{CleaningRules, LabelNames};
 
 use super::report::{Grid, Report, Section, Side};
+use crate::cli::Global;
 use crate::exit::UsageError;
 use crate::labelled::LabelledArguments;
+use crate::remote::{Delivery, RemoteRows};
 use crate::settings::serde_name;
 use crate::terminal::{print_json, print_line};
 
@@ -17,13 +19,17 @@ const EXAMPLES: &str = "\
 EXAMPLES:
   pulsewire data clean --data raw.csv --out clean.csv --text headline --label sentiment --html --unicode nfkc
   pulsewire data clean --data tweets.ndjson --out tweets.parquet --urls replace --handles drop --mask-personal-data
+  pulsewire data clean --data \"clickhouse:SELECT title AS text, tone AS label FROM raw\" --out clickhouse:clean --html
+  pulsewire data clean --data kafka:labelled --text /article/title --label /tone --out kafka:clean
+  pulsewire data clean --data reviews.csv --out english.csv --language en
   pulsewire data clean --data train.csv --test test.csv --out apart.csv --drop-near-duplicates --column author
 
 As in training, spaces and control characters are tidied, texts that stand twice or have no label of a majority are left out,
 and so are those of --test. The rest is done where it is asked for.
 
 Training cleans by itself if a task's file says so: cleaning = { html = true, unicode = \"nfkc\", urls = \"replace\",
-handles = \"drop\", mask_personal_data = true, drop_near_duplicates = true }. A model learns from what it is shown: what changes
+handles = \"drop\", mask_personal_data = true, drop_near_duplicates = true,
+languages = [\"en\"] }. A model learns from what it is shown: what changes
 texts here or there must be done to texts that the model is asked about, too. A monitor does not do it. A model that was
 trained with such a task says so in its config.json (text_cleaning), and `pulsewire evaluate` goes by it.";
 
@@ -31,7 +37,8 @@ trained with such a task says so in its config.json (text_cleaning), and `pulsew
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CleanCommand {
-    /// File to write: CSV, TSV, NDJSON or Parquet by its ending
+    /// File to write: CSV, TSV, NDJSON or Parquet by its ending; or clickhouse:TABLE, kafka:TOPIC, which are made where they are
+    /// missing and added to where they are not
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Labelled file of the same kind that a model will be tested on: its texts are left out (may be given more than once)
@@ -72,6 +79,9 @@ struct RuleArguments {
     /// Keep one of several texts that are almost the same, and none that is almost one of --test
     #[arg(long)]
     drop_near_duplicates: bool,
+    /// Keep rows in this language alone, en for English, and those of which the detector is not sure (may be given more than once)
+    #[arg(long, value_name = "CODE")]
+    language: Vec<String>,
 }
 
 /// What `--json` prints.
@@ -83,56 +93,46 @@ struct Answer {
 }
 
 impl CleanCommand {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+    pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
         if self.labelled.data.is_empty() {
             return Err(UsageError("nothing to clean: name a file with --data".into()).into());
         }
         if let Some(own) = self.labelled.data.iter().chain(&self.test).find(|path| same_file(path, &self.out)) {
             return Err(UsageError(format!("--out would overwrite {}: name another file", own.display())).into());
         }
-        let sink = DataSink::new(&self.out, self.columns())?;
+        let remote = RemoteRows::for_a_while(&self.labelled.remote, global)?;
+        let delivery = Delivery::to(&self.out, self.labelled.columns(&self.column), &remote)?;
         let names = self.labelled.label_names.as_deref().map(LabelNames::load).transpose()?;
         let (rows, cleaning) = clean(&CleanRequest {
-            data: &self.labelled.sources(),
-            test: &self.labelled.of(&self.test),
+            data: &remote.local(self.labelled.sources())?,
+            test: &remote.local(self.labelled.of(&self.test))?,
             names: names.as_ref(),
-            rules: self.rules.rules(),
+            rules: self.rules.rules()?,
             extra: &self.column,
         })?;
-        sink.write(&rows)?;
+        delivery.write(&rows)?;
         let answer = Answer { rows_written: rows.len(), cleaning };
         if self.json { print_json(&answer) } else { print_line(report(&answer).text()) }
-    }
-
-    /// The columns' names: those that they are read by; of a JSON Pointer its last part.
-    fn columns(&self) -> Vec<String> {
-        let named = |name: &Option<String>, default: &str| match name {
-            Some(name) if !self.labelled.no_header => name.clone(),
-            _ => default.to_owned(),
-        };
-        let (text, label) = (named(&self.labelled.text, "text"), named(&self.labelled.label, "label"));
-        let second = self.labelled.text_pair.as_ref().map(|_| named(&self.labelled.text_pair, "text_pair"));
-        let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
-        let columns = [Some(text), second, Some(label)].into_iter().flatten().chain(self.column.clone());
-        columns.map(|name| if name.starts_with('/') { last(&name) } else { name }).collect()
     }
 }
 
 impl RuleArguments {
-    fn rules(&self) -> CleaningRules {
-        CleaningRules {
+    fn rules(&self) -> Result<CleaningRules, UsageError> {
+        Ok(CleaningRules {
             html: self.html,
             unicode: self.unicode,
             urls: self.urls,
             handles: self.handles,
             mask_personal_data: self.mask_personal_data,
             drop_near_duplicates: self.drop_near_duplicates,
-        }
+            languages: self.language.clone().try_into().map_err(|fault| UsageError(format!("--language: {fault}")))?,
+        })
     }
 }
 
-fn same_file(one: &Path, other: &Path) -> bool {
-    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+pub(super) fn same_file(one: &Path, other: &Path) -> bool {
+    // One topic is the same word.
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 fn report(answer: &Answer) -> Report {

@@ -26,6 +26,7 @@ use super::screen::AboveBar;
 use crate::publication::{PublicationOptions, train_and_publish};
 use crate::store_process::StoreProcess;
 use crate::terminal;
+use crate::training_folder::TrainingFolder;
 
 const PARTITIONS: i32 = 4;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -88,7 +89,8 @@ fn model(plan: &Plan) -> anyhow::Result<(ModelConfig, Option<TrainingReport>)> {
         ModelPlan::Train(run) => {
             let registry = Registry::open(plan.registry());
             let options = PublicationOptions { promote: true, ..PublicationOptions::default() };
-            let published = tokio::task::block_in_place(|| train_and_publish(run, &registry, &options))?;
+            let folder = TrainingFolder::claim(registry.root(), run, false)?;
+            let published = tokio::task::block_in_place(|| train_and_publish(run, folder, &registry, &options, None))?;
             let model = ModelConfig { name: run.name.clone(), registry: plan.registry(), ..ModelConfig::default() };
             Ok((model, Some(published.report)))
         }
@@ -186,6 +188,5 @@ async fn finished(plan: &Plan, monitor: &Monitor, bar: &Progress) -> anyhow::Res
 }
 
 fn colors() -> Colors {
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if terminal::is_interactive() && !plain { Colors::On } else { Colors::Off }
+    if terminal::colours() { Colors::On } else { Colors::Off }
 }

@@ -4,22 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use inference::ModelDirectory;
-use inference::backend::{BackendChoice, BackendConfig};
 use registry::MANIFEST;
 use tempfile::TempDir;
 use training::Row;
 use training::export::{
-    AccuracyCost, CARD_VERSION, Calibration, ExportCard, Form, Identity, ParityReport, Precision, RangeMethod,
-    check_agreement, check_parity, compress, export, logits_in,
+    AccuracyCost, CARD_VERSION, Calibration, ExportCard, Form, Identity, Precision, RangeMethod, check_agreement,
+    compress, export,
 };
 
 use super::texts::Texts;
+use crate::derived::compare_backends;
 use crate::exit::UsageError;
 use crate::settings::FoundModel;
-
-/// Texts that the back ends are compared on in fp32.
-const PARITY_TEXTS: usize = 64;
 
 const WEIGHTS: &str = "model.safetensors";
 const ONNX: &str = "model.onnx";
@@ -65,7 +61,7 @@ impl Staged {
             bytes: bytes_of(&full)?,
             fp32_bytes: bytes_of(&full)?,
             identity: Identity::shared(model, &full)?,
-            parity: compare_backends(&full, texts)?,
+            parity: compare_backends(&full, &texts.checked)?,
             calibration: None,
             agreement: None,
             cost: None,
@@ -116,16 +112,6 @@ fn copy_files(from: &Path, to: &Path, without: &[&str]) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The trainer is not here: tract's logits stand for it.
-fn compare_backends(staging: &Path, texts: &Texts) -> anyhow::Result<ParityReport> {
-    let checked = borrowed(&texts.checked);
-    let sample = &checked[..checked.len().min(PARITY_TEXTS)];
-    let directory = ModelDirectory::open(staging)?;
-    let config = BackendConfig { backend: BackendChoice::Tract, ..BackendConfig::default() };
-    let (_, reference) = logits_in(&directory, &config, sample)?;
-    Ok(check_parity(staging, &|_| reference.clone(), sample)?)
 }
 
 fn bytes_of(directory: &Path) -> anyhow::Result<u64> {

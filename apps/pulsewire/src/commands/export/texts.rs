@@ -1,14 +1,11 @@
 //! The texts that a compressed model is calibrated on, and others that it is compared with the whole one on.
 
-use std::collections::HashSet;
-use std::path::PathBuf;
-
 use inference::pair;
 use training::export::{MINIMUM_TEXTS, Precision};
-use training::{CleaningRules, LabelReading, read_rows};
+use training::{CleaningRules, DataSource};
 
 use crate::exit::UsageError;
-use crate::labelled::LabelledArguments;
+use crate::labelled::different_texts;
 
 /// The most texts that ranges are taken from; more change nothing.
 const CALIBRATION_TEXTS: usize = 256;
@@ -23,17 +20,12 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    /// From the files, else the headlines of the sample feed. No text that ranges are taken from is compared on.
-    pub(super) fn read(
-        labelled: &LabelledArguments,
-        files: &[PathBuf],
-        precision: Precision,
-        rules: CleaningRules,
-    ) -> anyhow::Result<Self> {
-        let texts = if files.is_empty() {
+    /// From the sources, else the headlines of the sample feed. No text that ranges are taken from is compared on.
+    pub(super) fn read(sources: &[DataSource], precision: Precision, rules: CleaningRules) -> anyhow::Result<Self> {
+        let texts = if sources.is_empty() {
             crate::samples::headlines().iter().map(|text| text.to_string()).collect()
         } else {
-            read_texts(labelled, files, rules)?
+            different_texts(sources, rules)?
         };
         if precision != Precision::Int8 {
             return Ok(Self { calibration: Vec::new(), checked: evenly(texts, CHECKED_TEXTS) });
@@ -63,19 +55,6 @@ impl Texts {
     }
 }
 
-/// The files' different texts; their labels, if there are any, are not looked at.
-fn read_texts(labelled: &LabelledArguments, files: &[PathBuf], rules: CleaningRules) -> anyhow::Result<Vec<String>> {
-    let (mut texts, mut taken) = (Vec::new(), HashSet::new());
-    for source in labelled.of(files) {
-        for row in read_rows(&source.without_label(), &[], LabelReading::default(), rules, &mut Default::default())? {
-            if taken.insert(row.text.clone()) {
-                texts.push(row.text);
-            }
-        }
-    }
-    Ok(texts)
-}
-
 /// At most so many of them, from the first to the last: files are often in the order of their labels.
 fn evenly(texts: Vec<String>, most: usize) -> Vec<String> {
     let every = texts.len().div_ceil(most).max(1);
@@ -85,13 +64,14 @@ fn evenly(texts: Vec<String>, most: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::labelled::LabelledArguments;
 
     fn read(content: &str, precision: Precision) -> anyhow::Result<Texts> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("feed.csv");
         std::fs::write(&path, content).unwrap();
         let labelled = LabelledArguments { text: Some("headline".to_owned()), ..LabelledArguments::default() };
-        Texts::read(&labelled, &[path], precision, CleaningRules::default())
+        Texts::read(&labelled.of(&[path]), precision, CleaningRules::default())
     }
 
     fn feed(rows: usize) -> String {

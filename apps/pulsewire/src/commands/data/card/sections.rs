@@ -12,6 +12,7 @@ pub(super) fn report(card: &DataCard) -> Report {
     let mut sections = vec![
         overview(card),
         labels(card),
+        languages(card),
         lengths(card),
         duplicates(&card.duplicates),
         near_duplicates(&card.near_duplicates),
@@ -53,6 +54,16 @@ fn labels(card: &DataCard) -> Section {
         format!("label {second} looks like {first}: training refuses this; write both alike, or rename one")
     }));
     Section { title: "Labels".into(), grids: vec![grid], notes }
+}
+
+fn languages(card: &DataCard) -> Section {
+    let mut grid = Grid::new([("language", Side::Left), ("rows", Side::Right), ("share", Side::Right)]);
+    for count in &card.languages {
+        let language = count.language.clone().unwrap_or_else(|| "unsure".to_owned());
+        grid.add([language, count.rows.to_string(), percent(count.share)]);
+    }
+    let note = "told by the texts' letters: of short ones and of those with many names the detector is not sure, and now and then it errs";
+    Section { title: "Languages".into(), grids: vec![grid], notes: vec![note.to_owned()] }
 }
 
 fn lengths(card: &DataCard) -> Section {
