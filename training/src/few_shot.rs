@@ -13,8 +13,9 @@ const SMALLEST_BATCH: usize = 4;
 /// Learning Without Prompts", 2022). Few rows make many pairs, so this learns from fewer rows than a head on top does.
 ///
 /// Half of a batch are rows, the other half a partner of the same label for each, drawn anew: their vectors are drawn together
-/// and pushed away from those of other labels by [`InfoNce`](crate::engine::InfoNce). An epoch goes through all rows once, so that `epochs` is the
-/// number of pairs a row. After each epoch, the head is fitted to the vectors that the encoder then has, by logistic regression.
+/// and pushed away from those of other labels by [`InfoNce`](crate::engine::InfoNce). An epoch goes through all rows once, so
+/// that `epochs` is the number of pairs that a row begins. After each epoch, the head is fitted to the vectors that the encoder
+/// then has, by logistic regression.
 ///
 /// Vectors are the mean of their tokens' unless `pooling` says otherwise. Of the hyper-parameters, `r_drop` does not apply, and
 /// `label_smoothing` to the head alone.
@@ -29,7 +30,7 @@ const SMALLEST_BATCH: usize = 4;
 /// temperature = 0.05
 ///
 /// [hyperparameters]
-/// epochs = 20
+/// epochs = 4
 /// batch_size = 128                         # 64 pairs
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -128,3 +128,45 @@ impl Augmenter for MaskedWords {
         Ok(changed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trainer::tests::{WORDS, base};
+
+    /// A model that guesses `rain`, and `today` where that stood.
+    fn model(directory: &Path) -> std::path::PathBuf {
+        let base = base(directory);
+        let path = base.join("tokenizer.json");
+        let tokenizer = std::fs::read_to_string(&path).unwrap().replace(WORDS[8], "[MASK]");
+        std::fs::write(&path, tokenizer).unwrap();
+        let config = EncoderConfig::load(&base).unwrap();
+        let model = MaskedLanguageModel::new(&config, &Weights::load(&base).unwrap(), 1).unwrap();
+        let parameters = model.parameters();
+        let bias = parameters.into_iter().find(|parameter| parameter.name() == "cls.predictions.bias").unwrap();
+        let id = |word: &str| 4 + WORDS.iter().position(|own| *own == word).unwrap();
+        bias.value_mut()[id("rain")] = 200.0;
+        bias.value_mut()[id("today")] = 100.0;
+        model.save(&base.join("model.safetensors")).unwrap();
+        base
+    }
+
+    #[test]
+    fn words_become_what_the_model_guesses() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = model(directory.path());
+        let augment = |rate| {
+            let model = MaskedWords::load(&directory, rate).unwrap();
+            let texts = ["Shares down, today.", "rain and SHARES", "up"];
+            model.augment(&texts, &mut Random::new(1, "test")).unwrap()
+        };
+        assert_eq!(augment(1.0), ["Rain rain, rain.", "today and RAIN", "up"]);
+        assert_eq!(augment(1e-9), ["Shares down, today.", "rain and SHARES", "up"]);
+        let texts = vec!["shares"; 400];
+        let model = MaskedWords::load(&directory, 0.25).unwrap();
+        let changed = model.augment(&texts, &mut Random::new(1, "test")).unwrap();
+        let share = changed.iter().filter(|text| *text == "rain").count();
+        assert!((75..125).contains(&share), "{share} of 400 at a rate of 0.25");
+        assert_eq!(changed, model.augment(&texts, &mut Random::new(1, "test")).unwrap());
+    }
+}

@@ -76,3 +76,27 @@ impl WordChange for Neighbours {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trainer::tests::base;
+
+    #[test]
+    fn a_word_becomes_one_that_is_near_and_others_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut neighbours = Neighbours::load(&base(directory.path()), 1.0).unwrap();
+        let id = |word: &str| neighbours.vocabulary.id(word).unwrap() as usize;
+        let (rain, shares, today) = (id("rain"), id("shares"), id("today"));
+        assert_eq!(neighbours.vocabulary.id("up"), None, "short words are left");
+        let width = neighbours.width;
+        neighbours.vectors.fill(0.0);
+        for (id, [first, second]) in [(rain, [1.0, 0.0]), (shares, [0.8, 0.6]), (today, [-0.6, 0.8])] {
+            neighbours.vectors[id * width..][..2].copy_from_slice(&[first, second]);
+        }
+        // Cosines: 0.8 of rain and shares, 0 of shares and today, -0.6 of rain and today.
+        let mut words: Vec<String> = ["Rain,", "shares", "today", "up", "unknown"].map(str::to_owned).into();
+        neighbours.change(&mut words, &mut Random::new(1, "test"));
+        assert_eq!(words, ["Shares,", "rain", "today", "up", "unknown"]);
+    }
+}

@@ -7,7 +7,7 @@ use foundation::configuration::ConfigurationError;
 use foundation::parts::Part;
 
 use super::{Augmentation, AugmentationKind};
-use crate::dataset::{Cleaning, CleaningRules, Row, key, plain, read_rows};
+use crate::dataset::{Cleaning, CleaningRules, LabelNames, Row, key, plain, read_rows};
 use crate::error::TrainingError;
 use crate::random::Random;
 use crate::run::TaskKind;
@@ -35,6 +35,8 @@ pub(crate) fn further(
 pub struct AugmentRequest<'a> {
     /// The labelled files.
     pub data: &'a [DataSource],
+    /// Speaking names of the labels.
+    pub names: Option<&'a LabelNames>,
     /// Further columns that come with the rows.
     pub extra: &'a [String],
     /// The method.
@@ -78,7 +80,13 @@ pub fn augment(request: &AugmentRequest<'_>) -> Result<(Vec<Row>, usize), Traini
     };
     let mut rows = Vec::new();
     for source in request.data {
-        rows.extend(read_rows(source, request.extra, None, CleaningRules::default(), &mut Cleaning::default())?);
+        rows.extend(read_rows(
+            source,
+            request.extra,
+            request.names,
+            CleaningRules::default(),
+            &mut Cleaning::default(),
+        )?);
     }
     let read = rows.len();
     let mut met: HashSet<String> = rows.iter().map(|row| key(&row.text)).collect();

@@ -37,8 +37,7 @@ fn as_many_words_are_changed_as_the_rate_says() {
         };
         (0..400).map(count).sum::<usize>() as f64 / (400 * before.len()) as f64
     };
-    // Words of three letters or more, marks beside: 13 of 18. Numbers have no letters to turn, which leaves 15; half of the rest is
-    // in lower case already.
+    // 11 of the 18 words have three letters or more.
     let typos = differing(AugmentationKind::Typos, 0.4);
     assert!((typos - 0.4 * 11.0 / 18.0).abs() < 0.03, "{typos}");
     let marks = differing(AugmentationKind::Punctuation, 0.4);

@@ -19,7 +19,7 @@ pub(crate) const OWN_TYPE: &str = "pulsewire-bert";
 /// An encoder's measures.
 #[derive(Debug, Clone, Deserialize)]
 pub struct EncoderConfig {
-    /// Only `bert` is known, and [`OWN_TYPE`] where nothing but the pooling sets a model apart.
+    /// Only `bert` is known, and `pulsewire-bert` where nothing but the pooling sets a model apart.
     pub model_type: String,
     /// The width of token states.
     pub hidden_size: usize,

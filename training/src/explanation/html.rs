@@ -23,7 +23,8 @@ pub fn page(title: &str, explanations: &[Explanation]) -> String {
     let title = escaped(title);
     let mut page = format!("<!doctype html>\n<html lang=\"en\">\n<title>{title}</title>\n{HEAD}<h1>{title}</h1>\n");
     page.push_str(&format!(
-        "<p>Words {} the answer, or {} it; the darker, the more, beside the strongest word of the same text.</p>\n",
+        "<p>Words {} the answer, or {} it; the darker, the more, beside the strongest word of the same text. \
+         A word has its figure under the pointer.</p>\n",
         mark("raise", 0.8, "as here"),
         mark("lower", -0.8, "as here")
     ));

@@ -109,7 +109,7 @@ impl Explanation {
             shows.then(|| format!("{} {}{figure}", word.word, if sign > 0.0 { '+' } else { '-' }))
         };
         let named: Vec<String> = words.iter().take(NAMED).filter_map(named).collect();
-        (!named.is_empty()).then(|| named.join(", "))
+        (!named.is_empty()).then(|| named.join("  "))
     }
 }
 

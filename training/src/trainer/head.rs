@@ -15,8 +15,9 @@ use crate::run::Hyperparameters;
 const STEPS: usize = 300;
 /// The first rate, far above an encoder's: what is made small is convex.
 const RATE: f64 = 0.02;
-/// What keeps a head on few rows from being sure of what it has not seen.
-const DECAY: f64 = 0.1;
+/// The decoupled decay, far above an encoder's too: few rows, seen often, tell nothing of what is unlike them. Without it, a head on
+/// 770 rows of BANKING77 is right on 83 % of other rows in the place of 85 %.
+const DECAY: f64 = 5.0;
 
 impl Trainer<'_> {
     /// Gives the only task's head new weights, which depend on the encoder's and on the rows alone. The encoder stays as it is.

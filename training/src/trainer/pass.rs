@@ -104,8 +104,8 @@ impl<'a> Pass<'a> {
         Var::from_vec(offsets.values.clone(), shape, &Device::Cpu)
     }
 
-    /// The sum of the heads' losses: every label weighs the same, however many of them a row has. With few rows a label, how far rows
-    /// of a label are from each other, beside those of others; heads have no part in it.
+    /// The sum of the heads' losses: every label weighs the same, however many of them a row has. Of a run with few rows a label,
+    /// how far rows of one label are apart beside those of others; heads have no part in it.
     fn loss(&self, packed: &Arc<PackedBatch>) -> Result<Tensor> {
         let Trainer { run, model, .. } = self.trainer;
         let dropout = run.hyperparameters.dropout as f32;

@@ -71,8 +71,8 @@ A run's file:
   [continual]                                                `base` is a model to go on from, with its heads
   old = [{ path = \"last_year.csv\" }]
   replay = 0.2
-  [few_shot]                       SetFit's recipe for a task of some ten rows a label: contrast, then the head; it wants
-  temperature = 0.05               more epochs and larger batches: epochs = 20, batch_size = 128";
+  [few_shot]                                                 some ten rows a label: SetFit's recipe, contrast and then the
+  temperature = 0.05                                         head; it wants large batches (batch_size = 128)";
 
 /// Arguments of `train`.
 #[derive(Debug, Args)]

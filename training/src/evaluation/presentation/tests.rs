@@ -38,7 +38,7 @@ fn the_terminal_sees_aligned_tables() {
          (empty)     1       1    0.0000    0.0000\n",
         "robustness   rows changed  accuracy  macro F1  labels that flip\n\
          typos                   3    0.5000    0.2500            25.0 %\n\
-         as they are                0.7500    0.7333\n",
+         as they are                  0.7500    0.7333\n",
         "against other@2  accuracy  macro F1  right alone\n\
          this model         0.7500    0.7333            1\n\
          other@2            0.5000    0.5000            0\n\

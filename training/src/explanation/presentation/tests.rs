@@ -33,7 +33,7 @@ fn explanation() -> Explanation {
 fn the_strongest_words_are_told_in_figures() {
     let expected = "sentiment: negative 0.7500 (0.2500 with padding for words)\n\
                     Çelik <AG> fell, again & again\n  \
-                    raise it: fell +0.4000, again +0.1500\n  \
+                    raise it: fell +0.4000  again +0.1500\n  \
                     lower it: Çelik -0.0500\n  \
                     completeness error 0.42 % in 32 steps; the model reads the first 22 characters alone";
     assert_eq!(explanation().to_string(), expected);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use training::{AugmentRequest, Augmentation, AugmentationKind, augment};
+use training::{AugmentRequest, Augmentation, AugmentationKind, LabelNames, augment};
 
 use super::clean::same_file;
 use crate::cli::Global;
@@ -90,6 +90,7 @@ impl AugmentCommand {
         }
         let remote = RemoteRows::for_a_while(&self.labelled.remote, global)?;
         let delivery = Delivery::to(&self.out, self.labelled.columns(&self.column), &remote)?;
+        let names = self.labelled.label_names.as_deref().map(LabelNames::load).transpose()?;
         let augmentation = Augmentation {
             rate: self.rate,
             share: self.share,
@@ -99,6 +100,7 @@ impl AugmentCommand {
         };
         let (rows, read) = augment(&AugmentRequest {
             data: &remote.local(self.labelled.sources())?,
+            names: names.as_ref(),
             extra: &self.column,
             augmentation: &augmentation,
             copies: self.copies,

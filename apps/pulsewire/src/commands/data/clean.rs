@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use training::dataset::{CleanRequest, Cleaning, Treatment, UnicodeForm, clean};
+use training::dataset::{CleanRequest, Cleaning, Languages, Treatment, UnicodeForm, clean};
 use training::{CleaningRules, LabelNames};
 
 use super::report::{Grid, Report, Section, Side};
@@ -125,7 +125,8 @@ impl RuleArguments {
             handles: self.handles,
             mask_personal_data: self.mask_personal_data,
             drop_near_duplicates: self.drop_near_duplicates,
-            languages: self.language.clone().try_into().map_err(|fault| UsageError(format!("--language: {fault}")))?,
+            languages: Languages::try_from(self.language.clone())
+                .map_err(|fault| UsageError(format!("--language: {fault}")))?,
         })
     }
 }
