@@ -138,7 +138,7 @@ impl<'a> Adapter<'a> {
         let config = EncoderConfig::load(base)?;
         let path = base.join("tokenizer.json");
         let longest = settings.max_tokens.min(config.max_position_embeddings);
-        let tokenizer = TextTokenizer::open(&path, Some(longest))?.of_pairs(settings.pairs.is_some());
+        let tokenizer = TextTokenizer::open_cutting_at(&path, longest)?.of_pairs(settings.pairs.is_some());
         let refused = |message: &str| TrainingError::BaseEncoder { path: path.clone(), message: message.to_owned() };
         if tokenizer.vocabulary_size() > config.vocab_size {
             return Err(refused("knows more tokens than config.json's vocab_size"));

@@ -62,8 +62,8 @@ pub use task::Task;
 /// [[tasks]]
 /// name = "entities"
 /// kind = "tokens"
-/// data = [{ path = "train.txt", format = "conll" }]
-/// test = [{ path = "test.txt", format = "conll" }]
+/// data = [{ path = "train.txt", format = "conll", document_words = 100 }] # without: each sentence is a row
+/// test = [{ path = "test.txt", format = "conll", document_words = 100 }]
 /// ```
 ///
 /// Pairs of texts, which the encoder reads as `[CLS] text [SEP] text_pair [SEP]`:

@@ -76,6 +76,10 @@ pub struct DataSource {
     /// What stands between the labels of one row, where rows have several. Default `|`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label_separator: Option<char>,
+    /// Successive texts of one document of a `conll` file become one row of at most this many words, so that each is read with its
+    /// neighbours; a longer text stays a row of its own. Without, each text is a row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document_words: Option<usize>,
 }
 
 /// What stands between labels where a source does not say.
@@ -147,6 +151,7 @@ impl DataSource {
             header: true,
             separator: None,
             label_separator: None,
+            document_words: None,
         }
     }
 
@@ -200,7 +205,13 @@ impl DataSource {
             Format::Csv => delimited::read(&content, &path, b',', self.header, &columns),
             Format::Tsv => delimited::read(&content, &path, b'\t', self.header, &columns),
             Format::Ndjson => ndjson::read(&content, &path, &columns),
-            Format::Conll => conll::read(&content, &path, self.text.as_deref(), self.label.as_deref(), extra),
+            Format::Conll => {
+                let texts = conll::read(&content, &path, self.text.as_deref(), self.label.as_deref(), extra)?;
+                Ok(match self.document_words {
+                    Some(limit) => conll::joined(texts, limit),
+                    None => texts.into_iter().map(|text| text.row).collect(),
+                })
+            }
             Format::Separated | Format::Parquet => {
                 separated::read(&content, &path, self.separator.unwrap_or('@'), &columns)
             }

@@ -159,7 +159,7 @@ impl<'a> Trainer<'a> {
         run.hyperparameters.freeze.check(config.num_hidden_layers)?;
         let longest = run.hyperparameters.max_tokens.min(config.max_position_embeddings);
         let pairs = dataset::are_pairs(data);
-        let tokenizer = TextTokenizer::open(&base.join("tokenizer.json"), Some(longest))?.of_pairs(pairs);
+        let tokenizer = TextTokenizer::open_cutting_at(&base.join("tokenizer.json"), longest)?.of_pairs(pairs);
         check_types(&config, base, pairs)?;
         if tokenizer.vocabulary_size() > config.vocab_size {
             return Err(TrainingError::BaseEncoder {

@@ -96,9 +96,14 @@ impl TextTokenizer {
         Self::cutting(inner, path, max_tokens)
     }
 
+    /// Opens a `tokenizer.json` whose own truncation does not count: texts are cut to `max_tokens`.
+    pub fn open_cutting_at(path: &Path, max_tokens: usize) -> Result<Self, InferenceError> {
+        Self::cutting(Self::read(path)?, path, max_tokens)
+    }
+
     /// Opens a `tokenizer.json` to count tokens rather than to feed a model: texts are cut only beyond a million tokens.
     pub fn open_for_counting(path: &Path) -> Result<Self, InferenceError> {
-        Self::cutting(Self::read(path)?, path, COUNTED_TOKENS)
+        Self::open_cutting_at(path, COUNTED_TOKENS)
     }
 
     /// The same tokenizer for pairs of texts ([`pair`]), or for texts.

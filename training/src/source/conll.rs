@@ -16,6 +16,14 @@ const DOCUMENT: &str = "-DOCSTART-";
 /// What stands for a word that is nothing but control characters.
 const UNREADABLE: &str = "\u{fffd}";
 
+/// A text of a file.
+pub(super) struct Text {
+    /// Its words and tags.
+    pub(super) row: RawRow,
+    /// Its document's number.
+    document: usize,
+}
+
 /// Where words and tags stand, by columns from 0.
 #[derive(Clone, Copy)]
 struct Places {
@@ -31,13 +39,15 @@ pub(super) fn read(
     word: Option<&str>,
     tag: Option<&str>,
     extra: &[String],
-) -> Result<Vec<RawRow>, TrainingError> {
-    let mut rows: Vec<RawRow> = Vec::new();
+) -> Result<Vec<Text>, TrainingError> {
+    let mut texts: Vec<Text> = Vec::new();
     let mut places = None;
+    let mut document = 0;
     let mut inside = false;
     for (index, line) in content.lines().enumerate() {
         let fields: Vec<&str> = line.split_whitespace().collect();
         if fields.first().is_none_or(|first| *first == DOCUMENT) {
+            document += fields.len().min(1);
             inside = false;
             continue;
         }
@@ -47,16 +57,42 @@ pub(super) fn read(
             None => *places.insert(Places::of(fields.len(), path, [word, tag], extra)?),
         };
         let (word, tag) = places.read(&fields, &at)?;
-        match rows.last_mut().filter(|_| inside) {
-            Some(row) => {
-                row.text.extend([" ", &word]);
-                row.label.extend([" ", tag]);
+        match texts.last_mut().filter(|_| inside) {
+            Some(text) => text.row.append(&word, tag),
+            None => {
+                let row = RawRow { text: word, label: tag.to_owned(), extra: Vec::new(), at };
+                texts.push(Text { row, document });
             }
-            None => rows.push(RawRow { text: word, label: tag.to_owned(), extra: Vec::new(), at }),
         }
         inside = true;
     }
-    Ok(rows)
+    Ok(texts)
+}
+
+/// Successive texts of one document in rows of at most `limit` words: more context tells entities better (Devlin and others,
+/// "BERT", 2019, section 5.3; Schweter and Akbik, "FLERT", 2020). A longer text stays a row of its own.
+pub(super) fn joined(texts: Vec<Text>, limit: usize) -> Vec<RawRow> {
+    let words = |row: &RawRow| row.text.split(' ').count();
+    let mut rows: Vec<Text> = Vec::new();
+    for text in texts {
+        let fits = |last: &Text| last.document == text.document && words(&last.row) + words(&text.row) <= limit;
+        match rows.pop_if(|last| fits(last)) {
+            Some(mut last) => {
+                last.row.append(&text.row.text, &text.row.label);
+                rows.push(last);
+            }
+            None => rows.push(text),
+        }
+    }
+    rows.into_iter().map(|text| text.row).collect()
+}
+
+impl RawRow {
+    /// Puts words and their tags behind its own.
+    fn append(&mut self, words: &str, tags: &str) {
+        self.text.extend([" ", words]);
+        self.label.extend([" ", tags]);
+    }
 }
 
 impl Places {

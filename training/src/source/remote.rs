@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::DataSource;
+use super::{DataSource, Format};
 use crate::error::TrainingError;
 
 /// The most of a query's text that names it in messages.
@@ -60,6 +60,9 @@ impl DataSource {
         }
         if [&self.query, &self.topic].into_iter().flatten().any(|text| text.trim().is_empty()) {
             return Some("has a `query` or a `topic` without a word in it");
+        }
+        if self.document_words.is_some() && !matches!(self.resolved_format(), Ok(Format::Conll)) {
+            return Some("has document_words, which join the texts of files in the format \"conll\" alone");
         }
         let plain = DataSource::new("");
         let of_a_file = self.format.is_some()

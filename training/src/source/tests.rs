@@ -121,6 +121,21 @@ fn conll_joins_words_and_tags_of_a_text() {
 }
 
 #[test]
+fn conll_joins_texts_of_a_document_up_to_so_many_words() {
+    let content = "a O\n\nb B-X\nc I-X\n\nd O\n\ne O\nf O\ng O\nh O\n\n-DOCSTART- O\n\ni O\n\nj B-X\n";
+    let file = file(".conll", content.as_bytes());
+    let joined = |words| rows(&DataSource { document_words: Some(words), ..DataSource::new(file.path()) });
+    assert_eq!(
+        joined(3),
+        [row("a b c", "O B-X I-X", 1), row("d", "O", 6), row("e f g h", "O O O O", 8), row("i j", "O B-X", 15)]
+    );
+    assert_eq!(joined(100).len(), 2);
+    assert_eq!(joined(1), rows(&DataSource::new(file.path())));
+    let csv = DataSource { document_words: Some(3), ..DataSource::new("rows.csv") };
+    assert!(csv.fault().unwrap().contains("document_words"));
+}
+
+#[test]
 fn conll_names_the_line_of_what_is_wrong() {
     let check = |content: &str, expected: &str| {
         let file = file(".conll", content.as_bytes());

@@ -36,7 +36,9 @@ pub(crate) fn base(directory: &Path) -> PathBuf {
         .map(|(id, word)| (word, id))
         .collect();
     let tokenizer = json!({
-        "version": "1.0", "truncation": null, "added_tokens": [], "decoder": null, "normalizer": { "type": "Lowercase" },
+        // Its truncation is shorter than the run's, which counts.
+        "version": "1.0", "added_tokens": [], "decoder": null, "normalizer": { "type": "Lowercase" },
+        "truncation": { "direction": "Right", "max_length": 16, "strategy": "LongestFirst", "stride": 0 },
         "padding": { "strategy": { "Fixed": 32 }, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0,
             "pad_type_id": 0, "pad_token": "[PAD]" },
         "pre_tokenizer": { "type": "Whitespace" },
