@@ -204,6 +204,10 @@ impl TrainingRun {
                 let message = "must not be set: words are read at their own tokens";
                 return invalid("hyperparameters.pooling".to_owned(), message);
             }
+            if task.kind != TaskKind::Tokens && self.hyperparameters.word_shapes {
+                let message = "must not be set: only the words of a task of kind = \"tokens\" have a shape";
+                return invalid("hyperparameters.word_shapes".to_owned(), message);
+            }
             if let Some((key, message)) = task.fault() {
                 return invalid(format!("tasks[{index}].{key}"), message);
             }
@@ -364,6 +368,7 @@ mod tests {
         check(&format!("{few}[distillation]\nteachers = [\"a\"]\n"), "must not stand beside");
         check("kind = \"tokens\"\n[hyperparameters]\npooling = \"mean\"\n", "hyperparameters.pooling");
         check("[hyperparameters]\npooling = \"max\"\n", "cls");
+        check("[hyperparameters]\nword_shapes = true\n", "hyperparameters.word_shapes");
         check("split = { rows_per_label = 0 }\n", "tasks[0].split");
         check("kind = \"multi-label\"\nsplit = { rows_per_label = 9 }\n", "tasks[0].split");
         check("[[augmentation]]\nkind = \"shuffle\"\n", "back-translation");

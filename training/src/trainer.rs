@@ -27,7 +27,7 @@ use std::time::Instant;
 
 use foundation::parts::Part;
 use foundation::progress::{Progress, Unit};
-use inference::TextTokenizer;
+use inference::{TextTokenizer, WORD_SHAPES};
 
 use crate::dataset::{self, Example, Target, TaskData};
 use crate::engine::{Classifier, Consolidation, EncoderConfig, Mode, Objective, PackedBatch, Pooling, Weights};
@@ -156,10 +156,16 @@ impl<'a> Trainer<'a> {
     fn new(run: &'a TrainingRun, base: &Path, data: &'a [TaskData]) -> Result<Self, TrainingError> {
         let mut config = EncoderConfig::load(base)?;
         config.pooling = run.hyperparameters.pooling.or(config.pooling).or(run.few_shot.map(|_| Pooling::Mean));
+        if run.hyperparameters.word_shapes {
+            config.word_shapes = true;
+            config.type_vocab_size = WORD_SHAPES;
+        }
         run.hyperparameters.freeze.check(config.num_hidden_layers)?;
         let longest = run.hyperparameters.max_tokens.min(config.max_position_embeddings);
         let pairs = dataset::are_pairs(data);
-        let tokenizer = TextTokenizer::open_cutting_at(&base.join("tokenizer.json"), longest)?.of_pairs(pairs);
+        let tokenizer = TextTokenizer::open_cutting_at(&base.join("tokenizer.json"), longest)?
+            .of_pairs(pairs)
+            .of_word_shapes(config.word_shapes);
         check_types(&config, base, pairs)?;
         if tokenizer.vocabulary_size() > config.vocab_size {
             return Err(TrainingError::BaseEncoder {

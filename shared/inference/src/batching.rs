@@ -118,7 +118,7 @@ pub struct TokenBatch {
     pub input_ids: Array2<i64>,
     /// 1 for a token, 0 for padding.
     pub attention_mask: Array2<i64>,
-    /// Which text of a pair a token belongs to: 0 for the first, and for a text that is no pair; 1 for the second.
+    /// Each token's type ([`Tokens::types`]); 0 where a row has ended.
     pub token_type_ids: Array2<i64>,
 }
 
@@ -131,10 +131,10 @@ impl TokenBatch {
         let mut token_type_ids = Array2::zeros((texts.len(), width));
         for (row, tokens) in texts.iter().enumerate() {
             attention_mask[(row, 0)] = 1;
-            for (column, id) in tokens.ids().iter().enumerate() {
+            for (column, (id, kind)) in tokens.ids().iter().zip(tokens.types()).enumerate() {
                 input_ids[(row, column)] = i64::from(*id);
                 attention_mask[(row, column)] = 1;
-                token_type_ids[(row, column)] = i64::from(column >= tokens.first());
+                token_type_ids[(row, column)] = i64::from(*kind);
             }
         }
         Self { input_ids, attention_mask, token_type_ids }
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(batch.input_ids, ndarray::array![[7, 8, 9], [5, 0, 0]]);
         assert_eq!(batch.attention_mask, ndarray::array![[1, 1, 1], [1, 0, 0]]);
         assert_eq!(batch.token_type_ids, ndarray::Array2::<i64>::zeros((2, 3)));
-        let pair = Tokens { first: 2, ..Tokens::new([7, 8, 9, 4]) };
+        let pair = Tokens::typed([7, 8, 9, 4], [0, 0, 1, 1]);
         let batch = TokenBatch::new(&[&pair, &Tokens::new([5])]);
         assert_eq!(batch.token_type_ids, ndarray::array![[0, 0, 1, 1], [0, 0, 0, 0]]);
         let batch = TokenBatch::new(&[&Tokens::new([])]);

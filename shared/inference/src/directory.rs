@@ -46,8 +46,9 @@ impl ModelDirectory {
 
         let config = Config::read(&config_path)?;
         let heads = config.heads(&config_path)?;
-        let tokenizer =
-            TextTokenizer::open(&tokenizer_path, config.max_position_embeddings)?.of_pairs(config.text_pair);
+        let tokenizer = TextTokenizer::open(&tokenizer_path, config.max_position_embeddings)?
+            .of_pairs(config.text_pair)
+            .of_word_shapes(config.word_shapes);
         if let Some(known) = config.vocab_size.filter(|known| *known < tokenizer.vocabulary_size()) {
             return Err(InferenceError::Config {
                 path: config_path,
@@ -142,6 +143,8 @@ struct Config {
     text_cleaning: Option<serde_json::Value>,
     #[serde(default)]
     text_pair: bool,
+    #[serde(default)]
+    word_shapes: bool,
 }
 
 impl Config {

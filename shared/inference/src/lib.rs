@@ -33,7 +33,7 @@ pub use error::InferenceError;
 pub use heads::{Head, TaskKind};
 pub use scores::Scores;
 pub use tagger::WordTagger;
-pub use tokenizer::{SpannedTokens, TextTokenizer, Tokens, WordSpan, WordTokens};
+pub use tokenizer::{SpannedTokens, TextTokenizer, Tokens, WORD_SHAPES, WordSpan, WordTokens};
 
 /// A model that scores texts. It is owned by one thread; an [`Engine`] shares it.
 pub trait Model: Send {

@@ -1,5 +1,6 @@
 //! Texts to tokens, at a cost that a text's length cannot run away with.
 
+mod shape;
 mod spans;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use tokenizers::{EncodeInput, Encoding, Tokenizer, TruncationDirection, Truncati
 use crate::error::InferenceError;
 use crate::pair;
 
+pub use shape::WORD_SHAPES;
 pub use spans::{SpannedTokens, WordSpan};
 
 /// The longest input of a model whose `config.json` and `tokenizer.json` do not tell it.
@@ -29,20 +31,25 @@ const MAX_WORD: usize = 100;
 /// One text, or a pair of them, as a model's input, special tokens included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokens {
-    pub(crate) ids: Box<[u32]>,
-    pub(crate) first: usize,
+    ids: Box<[u32]>,
+    types: Box<[u8]>,
 }
 
 impl Tokens {
-    /// Tokens of these vocabulary ids, all of one text.
+    /// Tokens of these vocabulary ids, all of type 0.
     pub fn new(ids: impl Into<Box<[u32]>>) -> Self {
         let ids = ids.into();
-        Self { first: ids.len(), ids }
+        Self { types: vec![0; ids.len()].into(), ids }
     }
 
-    /// How many of the tokens, from the start, are of the first text: their type is 0, that of the others 1.
-    pub fn first(&self) -> usize {
-        self.first
+    #[cfg(test)]
+    pub(crate) fn typed<const N: usize>(ids: [u32; N], types: [u8; N]) -> Self {
+        Self { ids: ids.into(), types: types.into() }
+    }
+
+    /// Each token's type: of a pair, 1 in the second text; of words whose shapes count, its word's shape; else 0.
+    pub fn types(&self) -> &[u8] {
+        &self.types
     }
 
     /// Vocabulary ids.
@@ -85,6 +92,7 @@ pub struct TextTokenizer {
     inner: Tokenizer,
     max_tokens: usize,
     pairs: bool,
+    shapes: bool,
 }
 
 impl TextTokenizer {
@@ -111,6 +119,11 @@ impl TextTokenizer {
         Self { pairs, ..self }
     }
 
+    /// The same tokenizer, whose words' shapes are their tokens' types ([`WORD_SHAPES`]), or whose words are all of type 0.
+    pub fn of_word_shapes(self, shapes: bool) -> Self {
+        Self { shapes, ..self }
+    }
+
     fn read(path: &Path) -> Result<Tokenizer, InferenceError> {
         Tokenizer::from_file(path).map_err(|source| InferenceError::TokenizerFile { path: path.to_owned(), source })
     }
@@ -126,7 +139,7 @@ impl TextTokenizer {
             .with_truncation(Some(truncation))
             .map_err(|source| InferenceError::TokenizerFile { path: path.to_owned(), source })?;
         inner.with_padding(None);
-        Ok(Self { inner, max_tokens, pairs: false })
+        Ok(Self { inner, max_tokens, pairs: false, shapes: false })
     }
 
     /// The longest input, special tokens included.
@@ -159,7 +172,7 @@ impl TextTokenizer {
         let encoding = self.encode_head(text, |head| self.inner.encode_fast(head, true))?;
         let mut tokens = Tokens::new(encoding.get_ids());
         if self.pairs {
-            tokens.first = encoding.get_type_ids().partition_point(|kind| *kind == 0);
+            tokens.types = encoding.get_type_ids().iter().map(|kind| u8::from(*kind > 0)).collect();
         }
         Ok(tokens)
     }
@@ -206,13 +219,15 @@ impl TextTokenizer {
             .inner
             .encode(read, true)
             .map_err(|source| InferenceError::Tokenise { bytes: words.iter().map(|word| word.len()).sum(), source })?;
+        let mut tokens = Tokens::new(encoding.get_ids());
         let mut firsts = vec![None; words.len()];
         for (place, word) in encoding.get_word_ids().iter().enumerate().rev() {
-            if let Some(word) = word {
-                firsts[*word as usize] = Some(place);
+            if let Some(word) = word.map(|word| word as usize) {
+                firsts[word] = Some(place);
+                tokens.types[place] = if self.shapes { shape::shape(words[word]) } else { 0 };
             }
         }
-        Ok(WordTokens { tokens: Tokens::new(encoding.get_ids()), firsts: firsts.into() })
+        Ok(WordTokens { tokens, firsts: firsts.into() })
     }
 }
 

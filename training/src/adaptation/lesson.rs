@@ -18,8 +18,8 @@ pub(super) struct Reader {
 /// A text, or pair of texts, with hidden words.
 pub(super) struct Lesson {
     pub(super) masked: Masked,
-    /// How many of the tokens are of the first text.
-    pub(super) first: usize,
+    /// Each token's type: 1 in the second text.
+    pub(super) types: Box<[u8]>,
     /// What is to be answered of a pair.
     pub(super) answer: Option<usize>,
 }
@@ -36,12 +36,12 @@ impl Reader {
         let drawn = self.pairs.map(|task| task.draw(texts, at, pairs));
         let tokens = self.tokenizer.encode(drawn.as_ref().map_or(&texts[at], |(text, _)| text))?;
         let masked = self.masker.hide(tokens.ids(), words);
-        Ok(Lesson { masked, first: tokens.first(), answer: drawn.map(|(_, answer)| answer) })
+        Ok(Lesson { masked, types: tokens.types().into(), answer: drawn.map(|(_, answer)| answer) })
     }
 }
 
 impl Lesson {
     pub(super) fn sequence(&self) -> Sequence<'_> {
-        Sequence { tokens: &self.masked.tokens, read: &[Some(0)], first: self.first }
+        Sequence { tokens: &self.masked.tokens, read: &[Some(0)], types: &self.types }
     }
 }

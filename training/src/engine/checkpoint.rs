@@ -19,7 +19,7 @@ pub(crate) const OWN_TYPE: &str = "pulsewire-bert";
 /// An encoder's measures.
 #[derive(Debug, Clone, Deserialize)]
 pub struct EncoderConfig {
-    /// Only `bert` is known, and `pulsewire-bert` where nothing but the pooling sets a model apart.
+    /// Only `bert` is known, and `pulsewire-bert` where nothing but the pooling or the words' shapes set a model apart.
     pub model_type: String,
     /// The width of token states.
     pub hidden_size: usize,
@@ -50,6 +50,9 @@ pub struct EncoderConfig {
     /// How the tokens' vectors become the text's (Pulsewire's own key); the pooler's where it is not set.
     #[serde(default)]
     pub pooling: Option<Pooling>,
+    /// Whether a token's type is its word's shape ([`inference::WORD_SHAPES`]).
+    #[serde(skip)]
+    pub word_shapes: bool,
     /// The whole file, for the keys that are handed on.
     #[serde(skip)]
     pub raw: Map<String, Value>,
@@ -134,6 +137,11 @@ impl Weights {
     /// Whether there is a tensor of this name.
     pub fn has(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
+    }
+
+    /// The shape of a tensor.
+    pub(super) fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(Tensor::dims)
     }
 
     /// The values of a tensor, which must have this shape.

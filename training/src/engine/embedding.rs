@@ -58,12 +58,13 @@ impl CustomOp1 for EmbeddingBlock {
         let (tokens, places, kinds) = (self.batch.tokens(), self.batch.positions(), self.batch.types());
         let mut kept = Normalised { unit: self.pool.take(tokens.len() * width), inverse: self.pool.take(tokens.len()) };
         let (words, positions, types) = (words.value(), positions.value(), types.value());
-        let read = tokens.par_iter().zip(&places).zip(&kinds);
+        let read = tokens.par_iter().zip(&places).zip(kinds);
         kept.unit.par_chunks_mut(width).zip(read).with_min_len(ROWS).for_each(|(row, ((token, place), kind))| {
             let at = *token as usize * width;
             row.copy_from_slice(&words[at..at + width]);
             add(row, &positions[place * width..(place + 1) * width]);
-            add(row, &types[kind * width..(kind + 1) * width]);
+            let kind = usize::from(*kind) * width;
+            add(row, &types[kind..kind + width]);
         });
         if self.batch.offsets().is_some() {
             let offsets = values(offsets, layout)?;
@@ -86,7 +87,7 @@ impl CustomOp1 for EmbeddingBlock {
         let places = self.batch.positions();
         scatter(&rows, words, self.batch.tokens().iter().map(|token| *token as usize));
         scatter(&rows, positions, places.into_iter());
-        scatter(&rows, types, self.batch.types().into_iter());
+        scatter(&rows, types, self.batch.types().iter().map(|kind| usize::from(*kind)));
         if self.batch.offsets().is_none() {
             return Ok(None);
         }

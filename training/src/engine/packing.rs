@@ -11,8 +11,8 @@ pub struct Sequence<'a> {
     pub tokens: &'a [u32],
     /// The places where heads read it, those that are none left out.
     pub read: &'a [Option<usize>],
-    /// How many of the tokens are of the first text of a pair; all, where it is none.
-    pub first: usize,
+    /// Each token's type; empty where all are 0.
+    pub types: &'a [u8],
 }
 
 /// Token sequences laid end to end.
@@ -20,8 +20,7 @@ pub struct Sequence<'a> {
 pub struct PackedBatch {
     tokens: Vec<u32>,
     starts: Vec<usize>,
-    /// How many tokens of each sequence have type 0.
-    firsts: Vec<usize>,
+    types: Vec<u8>,
     /// Where heads read.
     read: Vec<u32>,
     /// Places before each sequence's tokens that are no tokens.
@@ -37,16 +36,17 @@ impl PackedBatch {
 
     /// Packs sequences that heads read at places of their own.
     pub fn read_at<'a>(sequences: impl IntoIterator<Item = impl Into<Sequence<'a>>>) -> Self {
-        let (mut tokens, mut starts, mut firsts, mut read) = (Vec::new(), vec![0], Vec::new(), Vec::new());
+        let (mut tokens, mut starts, mut all_types, mut read) = (Vec::new(), vec![0], Vec::new(), Vec::new());
         for sequence in sequences {
-            let Sequence { tokens: own, read: places, first } = sequence.into();
+            let Sequence { tokens: own, read: places, types } = sequence.into();
             debug_assert!(!own.is_empty() && places.iter().flatten().all(|place| *place < own.len()));
             read.extend(places.iter().flatten().map(|place| (tokens.len() + place) as u32));
             tokens.extend_from_slice(own);
             starts.push(tokens.len());
-            firsts.push(first);
+            all_types.extend_from_slice(types);
+            all_types.resize(tokens.len(), 0);
         }
-        Self { tokens, starts, firsts, read, lead: 0, offsets: None }
+        Self { tokens, starts, types: all_types, read, lead: 0, offsets: None }
     }
 
     /// The same sequences with `offsets`, `[tokens, hidden]`, added to their tokens' word vectors. A backward pass gives them
@@ -105,27 +105,23 @@ impl PackedBatch {
         self.spans().flat_map(|span| 0..span.len()).collect()
     }
 
-    /// Each token's type: 1 in the second text of a pair.
-    pub(super) fn types(&self) -> Vec<usize> {
-        let of_row = |(span, first): (Range<usize>, &usize)| {
-            let first = *first;
-            (0..span.len()).map(move |place| usize::from(place >= first))
-        };
-        self.spans().zip(&self.firsts).flat_map(of_row).collect()
+    /// Each token's type.
+    pub(super) fn types(&self) -> &[u8] {
+        &self.types
     }
 }
 
 impl<'a> From<(&'a [u32], &'a [Option<usize>])> for Sequence<'a> {
-    /// Of one text.
+    /// Of type 0 throughout.
     fn from((tokens, read): (&'a [u32], &'a [Option<usize>])) -> Self {
-        Self { tokens, read, first: tokens.len() }
+        Self { tokens, read, types: &[] }
     }
 }
 
 impl<'a> From<&'a inference::Tokens> for Sequence<'a> {
     /// Read at the first token.
     fn from(tokens: &'a inference::Tokens) -> Self {
-        Self { tokens: tokens.ids(), read: &[Some(0)], first: tokens.first() }
+        Self { tokens: tokens.ids(), read: &[Some(0)], types: tokens.types() }
     }
 }
 
@@ -154,9 +150,9 @@ mod tests {
         assert_eq!(PackedBatch::read_at(sequences).read(), [1, 3, 5]);
         assert_eq!(batch.positions(), [0, 1, 0, 0, 1, 2]);
         assert_eq!(batch.types(), [0; 6]);
-        let pairs = [(&[5u32, 6][..], 1), (&[7, 8, 9], 2)];
-        let pairs = pairs.map(|(tokens, first)| Sequence { tokens, read: &[Some(0)], first });
-        assert_eq!(PackedBatch::read_at(pairs).types(), [0, 1, 0, 0, 1]);
+        let typed = [(&[5u32, 6][..], &[0, 1][..]), (&[7], &[]), (&[7, 8, 9], &[0, 2, 1])];
+        let typed = typed.map(|(tokens, types)| Sequence { tokens, read: &[Some(0)], types });
+        assert_eq!(PackedBatch::read_at(typed).types(), [0, 1, 0, 0, 2, 1]);
         let behind = batch.behind(2);
         assert_eq!(behind.spans().collect::<Vec<_>>(), [0..4, 4..7, 7..12]);
         assert_eq!((behind.read(), behind.places()), (&[2, 6, 9][..], vec![2, 3, 6, 9, 10, 11]));

@@ -76,7 +76,12 @@ pub(crate) fn batch() -> Arc<PackedBatch> {
 /// The same sequences as pairs of texts.
 pub(crate) fn pairs() -> Arc<PackedBatch> {
     let texts = batch();
+    let types: Vec<u8> = texts
+        .spans()
+        .zip([2, 1, 20, 3])
+        .flat_map(|(span, first)| (0..span.len()).map(move |place| u8::from(place >= first)))
+        .collect();
     let pair =
-        |(span, first): (Range<usize>, usize)| Sequence { tokens: &texts.tokens()[span], read: &[Some(0)], first };
-    Arc::new(PackedBatch::read_at(texts.spans().zip([2, 1, 20, 3]).map(pair)))
+        |span: Range<usize>| Sequence { tokens: &texts.tokens()[span.clone()], read: &[Some(0)], types: &types[span] };
+    Arc::new(PackedBatch::read_at(texts.spans().map(pair)))
 }

@@ -47,6 +47,9 @@ pub struct Hyperparameters {
     /// `"pooler"`, or in a run with `few_shot` by their `"mean"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pooling: Option<Pooling>,
+    /// Whether the encoder is told how words are written, in small letters, with a capital, in capitals throughout or otherwise, by
+    /// their tokens' type: an uncased one finds more names so. It is of tasks of tokens, and served by our ONNX alone.
+    pub word_shapes: bool,
     /// What stays as it is.
     pub freeze: Freeze,
     /// What learns in the stead of the encoder, which then is frozen as a whole.
@@ -91,6 +94,7 @@ impl Default for Hyperparameters {
             weight_decay: 0.01,
             layer_decay: 1.0,
             pooling: None,
+            word_shapes: false,
             freeze: Freeze::default(),
             adapter: None,
             dropout: 0.1,

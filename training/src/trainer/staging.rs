@@ -101,8 +101,13 @@ fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, 
     if let Some(pooling) = pooling {
         model.insert("pooling".to_owned(), json!(pooling));
     }
-    // Transformers has no such model. It is to refuse, rather than answer as if nothing had been added or no other vector were read.
-    let is_own = model.contains_key("adapter") || pooling.is_some();
+    // Transformers has no such model. It is to refuse, rather than answer as if nothing had been added and no other vector or shape were read.
+    model.insert("type_vocab_size".to_owned(), json!(config.type_vocab_size));
+    model.remove("word_shapes");
+    if config.word_shapes {
+        model.insert("word_shapes".to_owned(), json!(true));
+    }
+    let is_own = model.contains_key("adapter") || pooling.is_some() || config.word_shapes;
     model.insert("model_type".to_owned(), json!(if is_own { OWN_TYPE } else { "bert" }));
     if is_own {
         model.remove("architectures");

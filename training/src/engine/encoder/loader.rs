@@ -92,9 +92,22 @@ impl<'a> Loader<'a> {
         Ok(Embedding {
             words: table("word", config.vocab_size)?,
             positions: table("position", config.max_position_embeddings)?,
-            types: table("token_type", config.type_vocab_size)?,
+            types: self.types(config)?,
             norm: self.norm("embeddings.LayerNorm", 0)?,
         })
+    }
+
+    /// The table of token types. Words' shapes that the checkpoint does not know begin as words of type 0.
+    fn types(&self, config: &EncoderConfig) -> Result<Parameter, TrainingError> {
+        let name = "embeddings.token_type_embeddings.weight";
+        let shape = [config.type_vocab_size, self.hidden];
+        let values = match self.weights.shape(name) {
+            Some([rows, _]) if config.word_shapes && *rows != config.type_vocab_size => {
+                self.weights.values(name, &[*rows, self.hidden])?[..self.hidden].repeat(config.type_vocab_size)
+            }
+            _ => self.weights.values(name, &shape)?,
+        };
+        Ok(Parameter::new(name, &shape, Role::Table, 0, values))
     }
 
     pub(super) fn attention(&self, config: &EncoderConfig, layer: usize) -> Result<Attention, TrainingError> {

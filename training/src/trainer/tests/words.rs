@@ -102,6 +102,51 @@ fn entities_are_learned_exported_and_found_again() {
 }
 
 #[test]
+fn an_uncased_encoder_is_told_capitals_by_the_words_shapes() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut random = crate::random::Random::new(1, "capitals");
+    let mut file = |name: &str, texts: usize| {
+        let mut content = String::new();
+        for _ in 0..texts {
+            for _ in 0..random.below(6) + 3 {
+                let word = WORDS[random.below(WORDS.len())];
+                let line = match random.below(3) {
+                    0 => format!("{}{} B-NAME\n", word[..1].to_uppercase(), &word[1..]),
+                    1 => format!("{} O\n", word.to_uppercase()),
+                    _ => format!("{word} O\n"),
+                };
+                content.push_str(&line);
+            }
+            content.push('\n');
+        }
+        let path = directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        DataSource::new(path)
+    };
+    let (data, test) = (file("names.conll", 200), file("other-names.conll", 60));
+    let mut run = word_run(directory.path());
+    run.tasks = vec![Task { kind: TaskKind::Tokens, test: vec![test], ..task("names", data) }];
+    let plain = train(&run, &directory.path().join("plain")).unwrap().report.tasks[0].test.score();
+    run.hyperparameters.word_shapes = true;
+    let trained = train(&run, &directory.path().join("shaped")).unwrap();
+    let shaped = trained.report.tasks[0].test.score();
+    assert!(plain < 0.6 && shaped > 0.95, "{plain} without shapes, {shaped} with them");
+
+    export(&trained.staging).unwrap();
+    let sample: Vec<&str> = trained.sample.iter().map(String::as_str).collect();
+    check_parity(&trained.staging, &|texts| trained.logits(texts).unwrap(), &sample).unwrap();
+    let config: Value =
+        serde_json::from_str(&std::fs::read_to_string(trained.staging.join("config.json")).unwrap()).unwrap();
+    let found = (&config["model_type"], &config["word_shapes"], &config["type_vocab_size"]);
+    assert_eq!(found, (&json!("pulsewire-bert"), &json!(true), &json!(4)));
+    let config = BackendConfig { backend: BackendChoice::Tract, ..BackendConfig::default() };
+    let mut tagger = WordTagger::load(&ModelDirectory::open(&trained.staging).unwrap(), &config).unwrap();
+    let texts = ["Rain", "rain", "RAIN"].map(|word| vec!["the", word]);
+    let labels: Vec<Option<usize>> = tagger.label(&texts).unwrap().into_iter().map(|text| text[1]).collect();
+    assert_eq!(labels, [Some(1), Some(0), Some(0)]);
+}
+
+#[test]
 fn words_that_are_cut_off_are_missed_not_misread() {
     let directory = tempfile::tempdir().unwrap();
     let mut run = word_run(directory.path());
