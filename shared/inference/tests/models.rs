@@ -136,7 +136,7 @@ fn pairs_are_two_texts_between_the_special_tokens_and_the_longer_one_is_cut() {
         let tokens = pairs.encode(&pair::join(first, second)).unwrap();
         let (first, second) = (&inner(first)[..kept[0]], &inner(second)[..kept[1]]);
         assert_eq!(tokens.ids(), [&[2], first, &[3], second, &[3]].concat());
-        assert_eq!(tokens.first(), first.len() + 2);
+        assert_eq!(tokens.types(), [vec![0; first.len() + 2], vec![1; second.len() + 1]].concat());
     };
     check("the bank", "shares fall", [2, 2]);
     check("the bank the bank the bank", "shares", [5, 1]);
