@@ -34,6 +34,7 @@ use inference::pair;
 use crate::error::TrainingError;
 use crate::run::{Task, TaskKind};
 use preparation::Prepared;
+pub(crate) use split::place_of;
 use split::{Shares, Splitting, Taken};
 
 /// The least distinct rows of a label: one to validate, one to test and five to learn from.

@@ -46,9 +46,10 @@ pub use consolidation::Consolidation;
 pub use decoder::{Decoder, DecoderConfig, Memory, fresh_weights};
 pub use encoder::{Encoder, Mode, Tokens};
 pub use freeze::{Freeze, Frozen};
+pub(crate) use loss::unit;
 pub use loss::{
-    BinaryCrossEntropy, BinaryFocal, ClassBalanced, CrossEntropy, Distilled, Focal, InfoNce, Loss, LossKind, Objective,
-    SquaredError, Weighted,
+    BinaryCrossEntropy, BinaryFocal, ClassBalanced, CrossEntropy, Distilled, Focal, InfoNce, Loss, LossKind,
+    MultipleNegatives, Objective, SquaredError, Weighted,
 };
 pub use masked::{Guess, MaskedLanguageModel, Told};
 pub use optimizer::{Optimizer, OptimizerKind, OptimizerState};

@@ -182,6 +182,20 @@ pub enum TrainingError {
         /// The files read.
         files: String,
     },
+    /// There are too few pairs of queries and answers to learn from or to measure.
+    #[error("{files}: {pairs} distinct pairs leave {found} {what}, at least {minimum} are needed (add pairs)")]
+    TooFewPairs {
+        /// The files read.
+        files: String,
+        /// Distinct pairs.
+        pairs: usize,
+        /// What there is.
+        found: usize,
+        /// Of what.
+        what: &'static str,
+        /// What is needed.
+        minimum: usize,
+    },
     /// The directory of a base encoder, or of a language model, is not what it should be.
     #[error("base model {}: {message}", path.display())]
     BaseEncoder {
@@ -372,6 +386,7 @@ impl Failure for TrainingError {
             | Self::LookAlikeLabels { .. }
             | Self::TooFewRows { .. }
             | Self::TooFewTexts { .. }
+            | Self::TooFewPairs { .. }
             | Self::NoTextsLeft { .. }
             | Self::NoTokens { .. }
             | Self::NothingToLearn { .. }

@@ -31,8 +31,8 @@ pub use bert::EncoderConfig;
 pub use calibration::{Calibration, MINIMUM_TEXTS, RangeMethod};
 pub use card::{AccuracyCost, CARD_VERSION, CalibrationCard, ExportCard};
 pub use identity::Identity;
-pub(crate) use parity::check_decoder;
 pub use parity::{BackendParity, PARITY_LIMIT, ParityReport, check_parity, logits_in};
+pub(crate) use parity::{check_decoder, check_encoder};
 pub use precision::{Form, Precision};
 
 /// Why a model could not be exported.
@@ -193,6 +193,14 @@ pub fn compress(source: &Path, target: &Path, form: &Form) -> Result<(), ExportE
     let model = bert::build(&config, &weights, form)?;
     let path = target.join("model.onnx");
     model.write(&path).map_err(|source| ExportError::Io { path, source })
+}
+
+/// Writes `model.onnx` from `model.safetensors` and `config.json` of an encoder's directory.
+pub(crate) fn export_encoder(directory: &Path) -> Result<(), ExportError> {
+    let config = EncoderConfig::read_encoder(&directory.join("config.json"))?;
+    let weights = weights::Weights::read(&directory.join("model.safetensors"))?;
+    let path = directory.join("model.onnx");
+    bert::build(&config, &weights, &Form::Fp32)?.write(&path).map_err(|source| ExportError::Io { path, source })
 }
 
 /// Writes `model.onnx` from `model.safetensors` of a language model's directory.

@@ -27,6 +27,7 @@ pub mod out_of_fold;
 pub mod plots;
 pub mod pruning;
 mod random;
+mod ranking;
 mod report;
 mod run;
 pub mod search;
@@ -46,7 +47,10 @@ pub use engine::{AdapterKind, Freeze, Frozen, LossKind, OptimizerKind, Pooling, 
 pub use error::{Location, TrainingError};
 pub use evaluation::{Evaluation, predict};
 pub use few_shot::FewShot;
-pub use metrics::{EntityReport, EvaluationReport, HeadReport, LabelMetrics, MultiLabelReport, RegressionReport};
+pub use metrics::{
+    EntityReport, EvaluationReport, HeadReport, LabelMetrics, MultiLabelReport, RegressionReport, RetrievalReport,
+};
+pub use ranking::{RankingEpoch, RankingReport, RankingRun, RankingSettings, train_ranking};
 pub use report::{EpochReport, TaskReport, TrainingReport};
 pub use run::{Hyperparameters, Split, SplitBy, Task, TaskKind, TrainingRun};
 pub use sink::DataSink;

@@ -5,6 +5,7 @@ mod entities;
 mod head_report;
 mod multi_label;
 mod regression;
+mod retrieval;
 
 use std::fmt;
 
@@ -15,6 +16,8 @@ pub use entities::EntityReport;
 pub use head_report::HeadReport;
 pub use multi_label::MultiLabelReport;
 pub use regression::RegressionReport;
+pub use retrieval::RetrievalReport;
+pub(crate) use retrieval::ranks;
 
 /// A head's measured quality on labelled rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

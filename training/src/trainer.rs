@@ -46,6 +46,7 @@ pub(crate) use checkpoint::identity;
 pub use checkpoint::{Checkpoints, Pace};
 pub use curves::{CurvePoint, Watcher};
 pub(crate) use scoring::{train_and_score, train_and_validate};
+pub(crate) use staging::write_tokenizer;
 pub use trained::TrainedModel;
 
 /// Rows that are measured together.

@@ -79,6 +79,8 @@ pub(crate) enum Command {
     /// Train a small language model on texts, and let it write
     #[command(subcommand)]
     LanguageModel(commands::language_model::LanguageModelCommand),
+    /// Fine-tune an encoder that finds the right answers of queries
+    Rank(Box<commands::rank::RankCommand>),
     /// Fine-tune an encoder on labelled files and publish it
     Train(Box<commands::train::TrainCommand>),
     /// Measure a training recipe: every row judged by a model that has not seen it
@@ -123,6 +125,7 @@ impl Command {
             Self::Data(command) => command.run(global).await,
             Self::Adapt(command) => command.run(global),
             Self::LanguageModel(command) => command.run(global),
+            Self::Rank(command) => command.run(global),
             Self::Train(command) => command.run(global).await,
             Self::CrossValidate(command) => command.run(global).await,
             Self::Search(command) => command.run(global),

@@ -16,6 +16,7 @@ pub(crate) mod language_model;
 pub(crate) mod model;
 pub(crate) mod monitor;
 pub(crate) mod prune;
+pub(crate) mod rank;
 pub(crate) mod search;
 pub(crate) mod setup;
 pub(crate) mod store;

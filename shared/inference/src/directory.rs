@@ -78,6 +78,26 @@ impl ModelDirectory {
         Ok(Self { path, heads, tokenizer: Arc::new(tokenizer), inputs, text_cleaning: None, takes_pairs: false })
     }
 
+    /// Opens the directory of an encoder, which answers a vector for each text: a head of as many numbers.
+    pub fn open_encoder(path: impl Into<PathBuf>) -> Result<Self, InferenceError> {
+        let path = path.into();
+        let config_path = require(&path, CONFIG, "train the encoder again")?;
+        let tokenizer_path = require(&path, TOKENIZER, "train the encoder again")?;
+        let onnx_path = require(&path, ONNX, "train the encoder again")?;
+        let config = Config::read(&config_path)?;
+        let Some(width) = config.hidden_size else {
+            return Err(InferenceError::Config {
+                path: config_path,
+                message: "hidden_size is missing: the vectors have no known width".to_owned(),
+            });
+        };
+        let tokenizer = TextTokenizer::open(&tokenizer_path, config.max_position_embeddings)?;
+        let places = (0..width).map(|place| place.to_string());
+        let heads: Arc<[Head]> = [Head::new("vector", places).of_kind(TaskKind::Regression)].into();
+        let inputs = check_onnx(&onnx_path, width, false)?;
+        Ok(Self { path, heads, tokenizer: Arc::new(tokenizer), inputs, text_cleaning: None, takes_pairs: false })
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
@@ -136,6 +156,7 @@ struct Config {
     id2label: Option<BTreeMap<String, Arc<str>>>,
     heads: Option<Vec<Head>>,
     problem_type: Option<String>,
+    hidden_size: Option<usize>,
     max_position_embeddings: Option<usize>,
     /// What GPT-2 calls it.
     n_positions: Option<usize>,

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use super::{LabelSet, MINIMUM_ROWS, Row, Target, key};
 use crate::error::TrainingError;
 use crate::run::SplitBy;
+pub(crate) use digest::place_of;
 
 /// What a row is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -206,6 +206,11 @@ impl Classifier {
         write(&self.tensors(), path)
     }
 
+    /// Writes `model.safetensors` of the encoder alone, with the names of transformers' `BertModel`.
+    pub(crate) fn save_encoder(&self, path: &Path) -> Result<(), TrainingError> {
+        write(&self.encoder.tensors(""), path)
+    }
+
     fn tensors(&self) -> Vec<NamedTensor> {
         let mut tensors = self.encoder.tensors("bert.");
         for parameter in self.pooler.iter().flat_map(|pooler| [&pooler.weight, &pooler.bias]) {

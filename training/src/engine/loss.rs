@@ -7,6 +7,7 @@ mod distilled;
 mod divergence;
 mod focal;
 mod info_nce;
+mod multiple_negatives;
 mod squared_error;
 
 use std::fmt::Debug;
@@ -25,6 +26,8 @@ pub use cross_entropy::CrossEntropy;
 pub use distilled::Distilled;
 pub use focal::{BinaryFocal, Focal};
 pub use info_nce::InfoNce;
+pub use multiple_negatives::MultipleNegatives;
+pub(crate) use multiple_negatives::unit;
 pub use squared_error::SquaredError;
 
 /// How far a head's answers are from what they should be.

@@ -67,6 +67,16 @@ pub struct EncoderConfig {
 impl EncoderConfig {
     /// Reads and checks a `config.json`.
     pub fn read(path: &Path) -> Result<Self, ExportError> {
+        let config = Self::read_encoder(path)?;
+        if config.id2label.is_empty() {
+            let message = "id2label is missing: the model has no classifier to export".to_owned();
+            return Err(ExportError::Config { path: path.to_owned(), message });
+        }
+        Ok(config)
+    }
+
+    /// The same of an encoder, which has no classifier.
+    pub(super) fn read_encoder(path: &Path) -> Result<Self, ExportError> {
         let invalid = |message: String| ExportError::Config { path: path.to_owned(), message };
         let text = fs::read_to_string(path).map_err(|source| ExportError::Io { path: path.to_owned(), source })?;
         let config: Self = serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
@@ -78,9 +88,6 @@ impl EncoderConfig {
         }
         if let Some(fault) = config.pruned_heads.fault(config.num_hidden_layers, config.num_attention_heads) {
             return Err(invalid(fault));
-        }
-        if config.id2label.is_empty() {
-            return Err(invalid("id2label is missing: the model has no classifier to export".to_owned()));
         }
         Ok(Self { path: path.to_owned(), ..config })
     }
@@ -102,7 +109,7 @@ impl EncoderConfig {
     }
 }
 
-/// Builds the graph of an encoder with its weights in this form.
+/// Builds the graph of an encoder with its weights in this form. Without labels it answers texts' vectors, of length one.
 pub(super) fn build(config: &EncoderConfig, weights: &Weights, form: &Form) -> Result<ModelProto, ExportError> {
     let graph = GraphBuilder::new("bert-classifier");
     let mut writer = Writer { config, weights, form, graph, quantized: BTreeMap::new() };
@@ -126,6 +133,11 @@ pub(super) fn build(config: &EncoderConfig, weights: &Weights, form: &Form) -> R
         Pooling::Mean => writer.mean(&hidden, &attention_mask),
     };
     let labels = config.id2label.len();
+    if labels == 0 {
+        let unit = writer.unit(&answering);
+        writer.graph.output(&unit, &axes[..1], config.hidden_size);
+        return Ok(writer.graph.finish());
+    }
     let logits = writer.linear("classifier", "logits", &answering, [config.hidden_size, labels])?;
     writer.graph.output(&logits, if config.labels_tokens() { &axes } else { &axes[..1] }, labels);
     Ok(writer.graph.finish())
@@ -272,6 +284,16 @@ impl Writer<'_> {
         let sum = graph.node("ReduceSum", "pooler.sum", &[&kept], &over_tokens());
         let count = graph.node("ReduceSum", "pooler.count", &[&mask], &over_tokens());
         graph.node("Div", "pooler.mean", &[&sum, &count], &[])
+    }
+
+    /// Vectors of length one, under the name of the output that back ends know.
+    fn unit(&mut self, vectors: &Value) -> Value {
+        let graph = &mut self.graph;
+        let squares = graph.node("Mul", "unit.squares", &[vectors, vectors], &[]);
+        let over_columns = [Attribute::Ints("axes", &[1]), Attribute::Int("keepdims", 1)];
+        let sum = graph.node("ReduceSum", "unit.sum", &[&squares], &over_columns);
+        let length = graph.node("Sqrt", "unit.length", &[&sum], &[]);
+        graph.node("Div", "logits", &[vectors, &length], &[])
     }
 
     fn normalise(&mut self, layer: &str, x: &Value) -> Result<Value, ExportError> {

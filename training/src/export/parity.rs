@@ -77,17 +77,39 @@ pub(crate) fn check_decoder(
     let width = batch.width();
     let rows: Vec<usize> =
         texts.iter().enumerate().flat_map(|(row, text)| row * width..row * width + text.len()).collect();
-    let mut report = ParityReport { texts: texts.len(), limit: PARITY_LIMIT, backends: Vec::new() };
+    check_rows(&directory, &batch, &rows, texts.len(), expected)
+}
+
+/// The same for an encoder's directory; `expected` are the trainer's vectors, one row a text.
+pub(crate) fn check_encoder(
+    directory: &Path,
+    texts: &[&Tokens],
+    expected: &Array2<f32>,
+) -> Result<ParityReport, ExportError> {
+    let directory = ModelDirectory::open_encoder(directory)?;
+    let rows: Vec<usize> = (0..texts.len()).collect();
+    check_rows(&directory, &TokenBatch::new(texts), &rows, texts.len(), expected)
+}
+
+/// Compares these rows of what each back end answers.
+fn check_rows(
+    directory: &ModelDirectory,
+    batch: &TokenBatch,
+    rows: &[usize],
+    texts: usize,
+    expected: &Array2<f32>,
+) -> Result<ParityReport, ExportError> {
+    let mut report = ParityReport { texts, limit: PARITY_LIMIT, backends: Vec::new() };
     for choice in [BackendChoice::Ort, BackendChoice::Tract] {
         let config = BackendConfig { backend: choice, ..BackendConfig::default() };
-        let mut backend = match backend::load(&directory, &config) {
+        let mut backend = match backend::load(directory, &config) {
             Err(error @ InferenceError::NoOnnxRuntime(_)) => {
                 tracing::warn!(%error, "the export is not checked in ONNX Runtime");
                 continue;
             }
             loaded => loaded?,
         };
-        let max_abs_delta = max_abs_delta(&backend.run(&batch)?.select(Axis(0), &rows), expected);
+        let max_abs_delta = max_abs_delta(&backend.run(batch)?.select(Axis(0), rows), expected);
         if max_abs_delta > PARITY_LIMIT {
             return Err(ExportError::Parity { backend: backend.name(), max_abs_delta, limit: PARITY_LIMIT });
         }

@@ -25,15 +25,17 @@ pub(super) fn write(
     model.save(&staging.join("model.safetensors"))?;
     write_json(&staging.join("config.json"), &Value::Object(model_config(config, report)))?;
     let longest = report.hyperparameters.max_tokens.min(config.max_position_embeddings);
-    write_json(&staging.join("tokenizer.json"), &tokenizer(&base.join("tokenizer.json"), longest)?)?;
-    write_json(
-        &staging.join("tokenizer_config.json"),
-        &tokenizer_config(&base.join("tokenizer_config.json"), longest)?,
-    )?;
+    write_tokenizer(staging, base, longest)?;
     write_plots(staging, report)?;
     let report = serde_json::to_value(report).map_err(std::io::Error::other);
     let path = staging.join("report.json");
     write_json(&path, &report.map_err(|source| TrainingError::Unwritable { path: path.clone(), source })?)
+}
+
+/// The base's tokenizer, which cuts texts to `longest` tokens.
+pub(crate) fn write_tokenizer(staging: &Path, base: &Path, longest: usize) -> Result<(), TrainingError> {
+    write_json(&staging.join("tokenizer.json"), &tokenizer(&base.join("tokenizer.json"), longest)?)?;
+    write_json(&staging.join("tokenizer_config.json"), &tokenizer_config(&base.join("tokenizer_config.json"), longest)?)
 }
 
 /// `training.svg`, and the `confusion-TASK.svg` of each single-label task on its test side. A plot that cannot be drawn does not cost the model.

@@ -21,7 +21,7 @@ pub(super) fn place(splitting: &Splitting<'_>) -> Vec<(usize, Side)> {
 
 /// From 0 to below 1, evenly spread: the leading 52 bits of the SHA-256 of the text's [`key`], which texts that differ only in
 /// case have in common.
-fn place_of(text: &str) -> f64 {
+pub(crate) fn place_of(text: &str) -> f64 {
     let digest = foundation::digest::sha256(key(text).as_bytes());
     let leading = digest.bytes().take(13).fold(0u64, |bits, digit| bits * 16 + u64::from(hex_value(digit)));
     leading as f64 / (1u64 << 52) as f64
