@@ -45,7 +45,7 @@ impl<'a> Learner<'a> {
         config.pooling = Some(Pooling::Mean);
         let path = base.join("tokenizer.json");
         let longest = run.settings.max_tokens.min(config.max_position_embeddings);
-        let tokenizer = TextTokenizer::open(&path, Some(longest))?;
+        let tokenizer = TextTokenizer::open_cutting_at(&path, longest)?;
         if tokenizer.vocabulary_size() > config.vocab_size {
             let message = "knows more tokens than config.json's vocab_size".to_owned();
             return Err(TrainingError::BaseEncoder { path, message });
