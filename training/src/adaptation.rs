@@ -9,23 +9,25 @@ mod masking;
 mod pairs;
 mod report;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use candle_core::Tensor;
 use foundation::configuration::ConfigurationError;
 use foundation::parts::Part;
-use foundation::progress::{Progress, Unit};
 use inference::TextTokenizer;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use crate::engine::{
-    EncoderConfig, Guess, MaskedLanguageModel, Mode, Optimizer, PackedBatch, Schedule, ScheduleKind, Weights,
-};
+use crate::checkpoint::{Checkpoints, Keeper};
+use crate::directory::model_digest;
+use crate::engine::{EncoderConfig, Guess, MaskedLanguageModel, Mode, PackedBatch, Parameter, ScheduleKind, Weights};
 use crate::error::TrainingError;
 use crate::random::Random;
-use crate::run::Hyperparameters;
 use crate::source::DataSource;
+use crate::unlabelled::{self, Learner, Plan};
 pub(crate) use corpus::distinct_texts;
 use lesson::{Lesson, Reader};
 use masking::Masker;
@@ -96,6 +98,28 @@ impl Default for AdaptationSettings {
 /// Adapts an encoder and writes it into the directory `out`, which is made if it is not there: `config.json`,
 /// `model.safetensors` (transformers' `BertForMaskedLM`), the tokenizer's files and `adaptation.json`.
 pub fn adapt(adaptation: &Adaptation, out: &Path) -> Result<AdaptationReport, TrainingError> {
+    adapt_keeping(adaptation, out, None)
+}
+
+/// The same with a checkpoint now and then, from which the run goes on if it was interrupted: on one machine it ends with the
+/// same weights and the same report, times aside, as if it had not been. The last checkpoint is left to the caller.
+///
+/// # Errors
+///
+/// Those of [`adapt`], and a checkpoint that is damaged or belongs to another run.
+pub fn adapt_resumably(
+    adaptation: &Adaptation,
+    out: &Path,
+    checkpoints: &Checkpoints,
+) -> Result<AdaptationReport, TrainingError> {
+    adapt_keeping(adaptation, out, Some(checkpoints))
+}
+
+fn adapt_keeping(
+    adaptation: &Adaptation,
+    out: &Path,
+    checkpoints: Option<&Checkpoints>,
+) -> Result<AdaptationReport, TrainingError> {
     let started = Instant::now();
     adaptation.settings.validate()?;
     let base = match &adaptation.base {
@@ -104,8 +128,23 @@ pub fn adapt(adaptation: &Adaptation, out: &Path) -> Result<AdaptationReport, Tr
     };
     let texts = corpus::read(adaptation)?;
     let data_digest = foundation::digest::sha256(texts.join("\n").as_bytes());
+    let keeper = match checkpoints {
+        Some(checkpoints) => {
+            let identity = json!({
+                "pulsewire's version": env!("CARGO_PKG_VERSION"),
+                "what is learned": "hidden words",
+                "seed": adaptation.seed,
+                "settings": adaptation.settings,
+                "the texts": data_digest,
+                "the base encoder": model_digest(&base)?,
+            });
+            Some(Keeper::new(checkpoints, identity.to_string(), started))
+        }
+        None => None,
+    };
     let mut adapter = Adapter::new(adaptation, &base, texts)?;
-    let (measured, seconds) = adapter.fit()?;
+    let plan = adapter.plan();
+    let fitted = unlabelled::fit(&mut adapter, &plan, keeper)?;
     let report = AdaptationReport {
         version: 1,
         base: crate::directory::base_name(&base),
@@ -114,9 +153,9 @@ pub fn adapt(adaptation: &Adaptation, out: &Path) -> Result<AdaptationReport, Tr
         texts: adapter.texts.len(),
         held_out: adapter.held_out.len(),
         data_digest,
-        measured,
-        texts_per_second: (adapter.texts.len() * adaptation.settings.epochs) as f64 / seconds.max(1e-9),
-        seconds: started.elapsed().as_secs_f64(),
+        texts_per_second: fitted.rate(),
+        measured: fitted.measured,
+        seconds: fitted.earlier_seconds + started.elapsed().as_secs_f64(),
     };
     files::write(out, &base, &adapter.model, &report)?;
     Ok(report)
@@ -130,6 +169,8 @@ struct Adapter<'a> {
     texts: Vec<String>,
     /// With the same words hidden, and the same pairs wrong, each time that they are measured.
     held_out: Vec<Lesson>,
+    /// Draw hidden words, then pairs.
+    random: [Random; 2],
 }
 
 impl<'a> Adapter<'a> {
@@ -164,58 +205,74 @@ impl<'a> Adapter<'a> {
         if settings.pairs.is_some() {
             model.add_pairs(&config, &weights, *seed)?;
         }
-        Ok(Self { settings, seed: *seed, reader, model, texts, held_out })
+        let random = [Random::new(*seed, "words"), Random::new(*seed, "pairs")];
+        Ok(Self { settings, seed: *seed, reader, model, texts, held_out, random })
     }
 
-    /// Runs every epoch; returns the held-out measurements, and the seconds that steps took.
-    fn fit(&mut self) -> Result<(Vec<Guessing>, f64), TrainingError> {
+    fn plan(&self) -> Plan {
         let settings = self.settings;
-        let steps_per_epoch = self.texts.len().div_ceil(settings.batch_size);
-        let total = steps_per_epoch * settings.epochs;
-        let schedule =
-            Schedule { kind: ScheduleKind::Linear, warmup: (total as f64 * settings.warmup).round() as usize, total };
-        let mut optimizer = Optimizer::new(
-            &self.model.parameters(),
-            &Hyperparameters { weight_average: 0.0, ..Hyperparameters::default() },
-        );
-        let mut order = Random::new(self.seed, "order");
-        let mut random = [Random::new(self.seed, "words"), Random::new(self.seed, "pairs")];
-        let mut measured = vec![self.measure(0)?];
-        let title = "adapting the encoder";
-        let progress = Progress::start(title, Some((self.texts.len() * settings.epochs) as u64), Unit::Items("texts"));
-        let (mut step, mut seconds) = (0, 0.0);
-        for epoch in 1..=settings.epochs {
-            let (started, mut losses) = (Instant::now(), 0.0);
-            order.shuffle(&mut self.texts);
-            for index in 0..steps_per_epoch {
-                let places = index * settings.batch_size..((index + 1) * settings.batch_size).min(self.texts.len());
-                let rows = places.len();
-                let lessons = places.map(|at| self.reader.lesson(&self.texts, at, &mut random));
-                let lessons = lessons.collect::<Result<Vec<_>, _>>()?;
-                let mode = Mode::Training { seed: self.seed, step: step as u64, dropout: settings.dropout as f32 };
-                if let Some(guess) = self.guess(&lessons, mode)? {
-                    let loss = guess.whole_loss()?;
-                    loss.backward()?;
-                    let loss = f64::from(loss.to_scalar::<f32>()?);
-                    let rate = settings.learning_rate * schedule.factor(step);
-                    let norm = optimizer.step(&self.model.parameters(), rate);
-                    if !(loss + norm).is_finite() {
-                        return Err(TrainingError::Diverged { step: step + 1, epoch, checkpoint: None });
-                    }
-                    losses += loss;
-                }
-                step += 1;
-                progress.note(format!("epoch {epoch}, loss {:.3}", losses / (index + 1) as f64));
-                progress.advance(rows as u64);
-            }
-            seconds += started.elapsed().as_secs_f64();
-            measured.push(self.measure(epoch)?);
+        Plan {
+            title: "adapting the encoder",
+            unit: "texts",
+            seed: self.seed,
+            epochs: settings.epochs,
+            batch_size: settings.batch_size,
+            learning_rate: settings.learning_rate,
+            schedule: ScheduleKind::Linear,
+            warmup: settings.warmup,
+            dropout: settings.dropout,
+            patience: None,
         }
-        progress.finish();
-        Ok((measured, seconds))
     }
 
-    fn measure(&self, epoch: usize) -> Result<Guessing, TrainingError> {
+    /// None if no word is hidden.
+    fn guess(&self, lessons: &[Lesson], mode: Mode) -> Result<Option<Guess>, TrainingError> {
+        let (mut places, mut first) = (Vec::new(), 0);
+        for Lesson { masked, .. } in lessons {
+            places.extend(masked.places.iter().map(|place| first + place));
+            first += masked.tokens.len() as u32;
+        }
+        if places.is_empty() {
+            return Ok(None);
+        }
+        let targets = lessons.iter().flat_map(|lesson| lesson.masked.targets.iter().copied()).collect();
+        let answers: Vec<usize> = lessons.iter().filter_map(|lesson| lesson.answer).collect();
+        let batch = Arc::new(PackedBatch::read_at(lessons.iter().map(Lesson::sequence)));
+        Ok(Some(self.model.guess(&batch, &places, targets, &answers, mode)?))
+    }
+}
+
+impl Learner for Adapter<'_> {
+    type Measured = Guessing;
+
+    fn parameters(&self) -> Vec<&Parameter> {
+        self.model.parameters()
+    }
+
+    fn pieces(&self) -> usize {
+        self.texts.len()
+    }
+
+    fn amount(&self, pieces: Range<usize>) -> usize {
+        pieces.len()
+    }
+
+    fn shuffle(&mut self, order: &mut Random) {
+        order.shuffle(&mut self.texts);
+    }
+
+    fn streams(&mut self) -> &mut [Random] {
+        &mut self.random
+    }
+
+    fn loss(&mut self, pieces: Range<usize>, mode: Mode) -> Result<Option<Tensor>, TrainingError> {
+        let lessons = pieces.map(|at| self.reader.lesson(&self.texts, at, &mut self.random));
+        let lessons = lessons.collect::<Result<Vec<_>, _>>()?;
+        let guess = self.guess(&lessons, mode)?;
+        Ok(guess.map(|guess| guess.whole_loss()).transpose()?)
+    }
+
+    fn measure(&self, epoch: usize, _: Option<f64>) -> Result<Guessing, TrainingError> {
         let (mut loss, mut hits, mut count) = (0.0, 0.0, 0.0);
         let (mut pair_loss, mut pair_hits, mut pairs) = (0.0, 0.0, 0.0);
         for block in self.held_out.chunks(self.settings.batch_size) {
@@ -233,31 +290,13 @@ impl<'a> Adapter<'a> {
             }
         }
         let of_pairs = |sum: f64| (pairs > 0.0).then_some(sum / pairs);
-        let guessing = Guessing {
+        Ok(Guessing {
             epoch,
             loss: loss / f64::max(count, 1.0),
             accuracy: hits / f64::max(count, 1.0),
             pair_loss: of_pairs(pair_loss),
             pair_accuracy: of_pairs(pair_hits),
-        };
-        tracing::info!("after {epoch} epochs: {guessing}");
-        Ok(guessing)
-    }
-
-    /// None if no word is hidden.
-    fn guess(&self, lessons: &[Lesson], mode: Mode) -> Result<Option<Guess>, TrainingError> {
-        let (mut places, mut first) = (Vec::new(), 0);
-        for Lesson { masked, .. } in lessons {
-            places.extend(masked.places.iter().map(|place| first + place));
-            first += masked.tokens.len() as u32;
-        }
-        if places.is_empty() {
-            return Ok(None);
-        }
-        let targets = lessons.iter().flat_map(|lesson| lesson.masked.targets.iter().copied()).collect();
-        let answers: Vec<usize> = lessons.iter().filter_map(|lesson| lesson.answer).collect();
-        let batch = Arc::new(PackedBatch::read_at(lessons.iter().map(Lesson::sequence)));
-        Ok(Some(self.model.guess(&batch, &places, targets, &answers, mode)?))
+        })
     }
 }
 
@@ -280,4 +319,4 @@ impl AdaptationSettings {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

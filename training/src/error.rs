@@ -272,7 +272,7 @@ pub enum TrainingError {
     },
     /// A checkpoint is damaged, or of another release's making.
     #[error(
-        "checkpoint {}: {message}; nothing can go on from it: delete it (`pulsewire train --restart` does) to begin anew",
+        "checkpoint {}: {message}; nothing can go on from it: delete it (`--restart` does) to begin anew",
         path.display()
     )]
     UnusableCheckpoint {
@@ -283,8 +283,8 @@ pub enum TrainingError {
     },
     /// A checkpoint was written by a run that computes something else.
     #[error(
-        "checkpoint {} is another run's: {} differ; give those back to go on from it, or delete it (`pulsewire train --restart` \
-         does) to begin anew",
+        "checkpoint {} is another run's: {} differ; give those back to go on from it, or delete it (`--restart` does) to \
+         begin anew",
         path.display(),
         differing.join(", ")
     )]

@@ -14,14 +14,18 @@ use std::time::Instant;
 
 use foundation::configuration::ConfigurationError;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::adaptation::distinct_texts;
+use crate::checkpoint::{Checkpoints, Keeper};
+use crate::directory::model_digest;
 use crate::engine::ScheduleKind;
 use crate::error::TrainingError;
 use crate::source::DataSource;
+use crate::unlabelled::{self, Measured};
 pub use decoding::Decoding;
 pub use export::export_language_model;
-use fit::Learner;
+use fit::TextLearner;
 pub use writer::{LanguageModel, Written};
 
 /// What a language model learns, and how.
@@ -138,12 +142,49 @@ pub struct Foresight {
 /// Trains a language model and writes it into the directory `out`, which is made if it is not there: `config.json`,
 /// `model.safetensors` (transformers' `GPT2LMHeadModel`), the tokenizer's files and `language_model.json`, the report.
 pub fn train_language_model(run: &LanguageModelRun, out: &Path) -> Result<LanguageModelReport, TrainingError> {
+    train_keeping(run, out, None)
+}
+
+/// The same with a checkpoint now and then, from which the run goes on if it was interrupted: on one machine it ends with the
+/// same weights and the same report, times aside, as if it had not been. The last checkpoint is left to the caller.
+///
+/// # Errors
+///
+/// Those of [`train_language_model`], and a checkpoint that is damaged or belongs to another run.
+pub fn train_language_model_resumably(
+    run: &LanguageModelRun,
+    out: &Path,
+    checkpoints: &Checkpoints,
+) -> Result<LanguageModelReport, TrainingError> {
+    train_keeping(run, out, Some(checkpoints))
+}
+
+fn train_keeping(
+    run: &LanguageModelRun,
+    out: &Path,
+    checkpoints: Option<&Checkpoints>,
+) -> Result<LanguageModelReport, TrainingError> {
     let started = Instant::now();
     run.settings.validate()?;
     let texts = distinct_texts(&run.corpus)?;
     let data_digest = foundation::digest::sha256(texts.join("\n").as_bytes());
-    let mut learner = Learner::new(run, texts)?;
-    let fitted = learner.fit()?;
+    let keeper = match checkpoints {
+        Some(checkpoints) => {
+            let identity = json!({
+                "pulsewire's version": env!("CARGO_PKG_VERSION"),
+                "what is learned": "next tokens",
+                "seed": run.seed,
+                "settings": run.settings,
+                "the texts": data_digest,
+                "the base": run.base.as_deref().map(model_digest).transpose()?,
+            });
+            Some(Keeper::new(checkpoints, identity.to_string(), started))
+        }
+        None => None,
+    };
+    let mut learner = TextLearner::new(run, texts)?;
+    let plan = learner.plan();
+    let fitted = unlabelled::fit(&mut learner, &plan, keeper)?;
     let report = LanguageModelReport {
         version: 1,
         base: run.base.as_ref().map(|base| base.display().to_string()),
@@ -155,10 +196,10 @@ pub fn train_language_model(run: &LanguageModelRun, out: &Path) -> Result<Langua
         tokens: learner.tokens(),
         held_out: learner.held_out_texts,
         data_digest,
-        measured: fitted.measured,
         best_epoch: fitted.best_epoch,
-        tokens_per_second: fitted.tokens_per_second,
-        seconds: started.elapsed().as_secs_f64(),
+        tokens_per_second: fitted.rate(),
+        measured: fitted.measured,
+        seconds: fitted.earlier_seconds + started.elapsed().as_secs_f64(),
     };
     files::write(out, &learner, &report)?;
     Ok(report)
@@ -187,6 +228,12 @@ impl LanguageModelSettings {
     }
 }
 
+impl Measured for Foresight {
+    fn loss(&self) -> f64 {
+        self.loss
+    }
+}
+
 impl fmt::Display for Foresight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { perplexity, accuracy, .. } = self;
@@ -212,4 +259,4 @@ impl fmt::Display for LanguageModelReport {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -8,6 +8,7 @@
 mod adaptation;
 pub mod agreement;
 mod augmentation;
+mod checkpoint;
 mod continual;
 mod cross_validation;
 pub mod dataset;
@@ -36,9 +37,11 @@ pub mod source;
 mod tags;
 pub mod tensorboard;
 mod trainer;
+mod unlabelled;
 
-pub use adaptation::{Adaptation, AdaptationReport, AdaptationSettings, Guessing, PairTask, adapt};
+pub use adaptation::{Adaptation, AdaptationReport, AdaptationSettings, Guessing, PairTask, adapt, adapt_resumably};
 pub use augmentation::{AugmentRequest, Augmentation, AugmentationKind, augment};
+pub use checkpoint::{Checkpoints, Pace};
 pub use continual::Continual;
 pub use cross_validation::{CrossValidationRequest, cross_validate};
 pub use dataset::{CleaningRules, LabelNames, LabelReading, LabelSet, Row, read_rows};
@@ -50,11 +53,9 @@ pub use few_shot::FewShot;
 pub use metrics::{
     EntityReport, EvaluationReport, HeadReport, LabelMetrics, MultiLabelReport, RegressionReport, RetrievalReport,
 };
-pub use ranking::{RankingEpoch, RankingReport, RankingRun, RankingSettings, train_ranking};
+pub use ranking::{RankingEpoch, RankingReport, RankingRun, RankingSettings, train_ranking, train_ranking_resumably};
 pub use report::{EpochReport, TaskReport, TrainingReport};
 pub use run::{Hyperparameters, Split, SplitBy, Task, TaskKind, TrainingRun};
 pub use sink::DataSink;
 pub use source::{DataSource, Encoding, Format, Remote};
-pub use trainer::{
-    Adversarial, Checkpoints, CurvePoint, Fgm, FreeLb, Pace, Pgd, TrainedModel, Watcher, train, train_resumably,
-};
+pub use trainer::{Adversarial, CurvePoint, Fgm, FreeLb, Pgd, TrainedModel, Watcher, train, train_resumably};

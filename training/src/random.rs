@@ -15,6 +15,16 @@ impl Random {
         Self { key, counter: 0 }
     }
 
+    /// How many numbers were drawn.
+    pub(crate) fn drawn(&self) -> u64 {
+        self.counter
+    }
+
+    /// Goes on after so many numbers.
+    pub(crate) fn go_on_after(&mut self, drawn: u64) {
+        self.counter = drawn;
+    }
+
     /// The next 64 bits.
     pub(crate) fn next_u64(&mut self) -> u64 {
         self.counter += 1;

@@ -17,10 +17,14 @@ use std::time::Instant;
 use foundation::configuration::ConfigurationError;
 use foundation::parts::Part;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use crate::checkpoint::{Checkpoints, Keeper};
+use crate::directory::model_digest;
 use crate::error::TrainingError;
 use crate::source::DataSource;
-use fit::Learner;
+use crate::unlabelled;
+use fit::RankingLearner;
 use pairs::Pairs;
 
 pub use report::{RankingEpoch, RankingReport};
@@ -89,6 +93,28 @@ impl Default for RankingSettings {
 ///
 /// Too few pairs for one of the sides, a loss that is not a number, and an export that does not agree with the trainer.
 pub fn train_ranking(run: &RankingRun, out: &Path) -> Result<RankingReport, TrainingError> {
+    train_keeping(run, out, None)
+}
+
+/// The same with a checkpoint now and then, from which the run goes on if it was interrupted: on one machine it ends with the
+/// same weights and the same report, times aside, as if it had not been. The last checkpoint is left to the caller.
+///
+/// # Errors
+///
+/// Those of [`train_ranking`], and a checkpoint that is damaged or belongs to another run.
+pub fn train_ranking_resumably(
+    run: &RankingRun,
+    out: &Path,
+    checkpoints: &Checkpoints,
+) -> Result<RankingReport, TrainingError> {
+    train_keeping(run, out, Some(checkpoints))
+}
+
+fn train_keeping(
+    run: &RankingRun,
+    out: &Path,
+    checkpoints: Option<&Checkpoints>,
+) -> Result<RankingReport, TrainingError> {
     let started = Instant::now();
     run.settings.validate()?;
     let base = match &run.base {
@@ -96,12 +122,28 @@ pub fn train_ranking(run: &RankingRun, out: &Path) -> Result<RankingReport, Trai
         None => Part::BaseEncoder.locate()?,
     };
     let pairs = Pairs::read(&run.data, &run.settings)?;
-    let learner = Learner::new(run, &base, &pairs)?;
-    let [_, before] = learner.measure([&pairs.validation, &pairs.test])?;
-    let history = learner.fit()?;
-    let [after] = learner.measure([&pairs.test])?;
+    let data_digest = pairs.digest();
+    let keeper = match checkpoints {
+        Some(checkpoints) => {
+            let identity = json!({
+                "pulsewire's version": env!("CARGO_PKG_VERSION"),
+                "what is learned": "answers of queries",
+                "seed": run.seed,
+                "settings": run.settings,
+                "the pairs": data_digest,
+                "the base encoder": model_digest(&base)?,
+            });
+            Some(Keeper::new(checkpoints, identity.to_string(), started))
+        }
+        None => None,
+    };
+    let mut learner = RankingLearner::new(run, &base, &pairs)?;
+    let [before] = learner.rank([&pairs.test])?;
+    let plan = learner.plan();
+    let fitted = unlabelled::fit(&mut learner, &plan, keeper)?;
+    let [after] = learner.rank([&pairs.test])?;
     files::write(out, &base, run, &learner)?;
-    let mut report = RankingReport {
+    let report = RankingReport {
         version: report::VERSION,
         base: crate::directory::base_name(&base),
         seed: run.seed,
@@ -110,16 +152,15 @@ pub fn train_ranking(run: &RankingRun, out: &Path) -> Result<RankingReport, Trai
         answers: pairs.answers.len(),
         pairs: pairs.train.len(),
         left_out: pairs.left_out,
-        data_digest: pairs.digest(),
+        data_digest,
         before,
         after,
-        epochs: history.epochs,
-        best_epoch: history.best_epoch,
+        best_epoch: fitted.best_epoch,
+        pairs_per_second: fitted.rate(),
         parity: export::export(out, &learner)?,
-        pairs_per_second: history.pairs as f64 / history.seconds.max(1e-9),
-        seconds: 0.0,
+        seconds: fitted.earlier_seconds + started.elapsed().as_secs_f64(),
+        measured: fitted.measured,
     };
-    report.seconds = started.elapsed().as_secs_f64();
     report.write(out)?;
     Ok(report)
 }
@@ -150,4 +191,4 @@ impl RankingSettings {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -17,11 +17,12 @@ use std::time::Instant;
 use foundation::configuration::ConfigurationError;
 use foundation::parts::Part;
 
+use crate::checkpoint::{Checkpoints, Pace};
 use crate::dataset::{self, TaskData};
 use crate::directory::base_name;
 use crate::error::TrainingError;
 use crate::run::{Hyperparameters, TrainingRun};
-use crate::trainer::{Checkpoints, Pace, identity, train_and_validate};
+use crate::trainer::{identity, train_and_validate};
 use ledger::{Ledger, Line};
 
 pub use halving::Halving;

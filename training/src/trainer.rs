@@ -2,13 +2,13 @@
 
 mod adversary;
 mod augmenting;
-mod checkpoint;
 mod companions;
 mod continuation;
 mod curves;
 mod fit;
 mod groups;
 mod head;
+mod identity;
 mod lessons;
 mod mixup;
 mod partners;
@@ -29,6 +29,7 @@ use foundation::parts::Part;
 use foundation::progress::{Progress, Unit};
 use inference::{TextTokenizer, WORD_SHAPES};
 
+use crate::checkpoint::{Checkpoints, Keeper};
 use crate::dataset::{self, Example, Target, TaskData};
 use crate::engine::{Classifier, Consolidation, EncoderConfig, Mode, Objective, PackedBatch, Pooling, Weights};
 use crate::error::TrainingError;
@@ -36,15 +37,13 @@ use crate::metrics::HeadReport;
 use crate::report::{REPORT_VERSION, TaskReport, TrainingReport};
 use crate::run::{Hyperparameters, TaskKind, TrainingRun};
 use augmenting::Augmenting;
-use checkpoint::Keeper;
 use lessons::Lessons;
 use reading::Reading;
 use scale::Scale;
 
 pub use adversary::{Adversarial, Fgm, FreeLb, Pgd};
-pub(crate) use checkpoint::identity;
-pub use checkpoint::{Checkpoints, Pace};
 pub use curves::{CurvePoint, Watcher};
+pub(crate) use identity::identity;
 pub(crate) use scoring::{train_and_score, train_and_validate};
 pub(crate) use staging::write_tokenizer;
 pub use trained::TrainedModel;
@@ -89,7 +88,7 @@ fn train_keeping(
     let data = TaskData::load(&run.tasks, run.split_seed())?;
     let data_digest = dataset::digest(&data);
     let keeper = match checkpoints {
-        Some(checkpoints) => Some(Keeper::new(checkpoints, checkpoint::identity(run, &base, &data_digest)?, started)),
+        Some(checkpoints) => Some(Keeper::new(checkpoints, identity(run, &base, &data_digest)?, started)),
         None => None,
     };
     let mut trainer = Trainer::new(run, &base, &data)?;

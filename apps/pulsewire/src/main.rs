@@ -1,11 +1,13 @@
 //! The one executable of the workspace: reads the command line, starts the runtime, composes the library crates.
 
+mod checkpoints;
 mod cli;
 mod commands;
 mod derived;
 mod exit;
 mod kafka_process;
 mod labelled;
+mod output_folder;
 mod publication;
 mod remote;
 mod samples;

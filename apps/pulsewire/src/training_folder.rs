@@ -154,7 +154,7 @@ fn lock_root(root: &Path) -> io::Result<File> {
 }
 
 /// The lock of a run's folder; none if a process holds it.
-fn try_lock(folder: &Path) -> io::Result<Option<File>> {
+pub(crate) fn try_lock(folder: &Path) -> io::Result<Option<File>> {
     let file = open(&folder.join(LOCK))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
@@ -168,7 +168,7 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 /// What is not there need not be removed.
-fn remove(removed: io::Result<()>) -> io::Result<()> {
+pub(crate) fn remove(removed: io::Result<()>) -> io::Result<()> {
     match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed,

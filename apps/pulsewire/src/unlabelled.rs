@@ -1,14 +1,14 @@
-//! Files of texts without labels, as arguments; and the new folder that is made of them.
+//! Files of texts without labels, and how a model is made of them, as arguments.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::Args;
-use training::{DataSource, Encoding, Format};
+use training::{Checkpoints, DataSource, Encoding, Format, TrainingError};
 
-use crate::exit::UsageError;
-use crate::remote::{Place, RemoteArguments};
+use crate::checkpoints::CheckpointArguments;
+use crate::cli::Global;
+use crate::output_folder::OutputFolder;
+use crate::remote::{Place, RemoteArguments, RemoteRows};
 use crate::settings::serde_name;
 
 /// Which files, and how they are read.
@@ -30,12 +30,30 @@ pub(crate) struct TextArguments {
     #[arg(long)]
     no_header: bool,
     #[command(flatten)]
-    pub(crate) remote: RemoteArguments,
+    remote: RemoteArguments,
+    #[command(flatten)]
+    checkpoints: CheckpointArguments,
 }
 
 impl TextArguments {
+    /// Makes everything in a folder beside the target, which gets its name only when all is there. The same command goes on
+    /// where it was interrupted.
+    pub(crate) fn make_folder<T>(
+        &self,
+        target: &Path,
+        global: &Global,
+        make: impl FnOnce(Vec<DataSource>, &Path, &Checkpoints) -> Result<T, TrainingError>,
+    ) -> anyhow::Result<T> {
+        let folder = OutputFolder::claim(target, self.checkpoints.restart)?;
+        let corpus = RemoteRows::kept_in(folder.data(), &self.remote, global).local(self.sources())?;
+        let checkpoints = folder.checkpoints(self.checkpoints.pace());
+        let made = tokio::task::block_in_place(|| make(corpus, &folder.model(), &checkpoints))?;
+        folder.finish()?;
+        Ok(made)
+    }
+
     /// The files, queries and topics, in their order.
-    pub(crate) fn sources(&self) -> Vec<DataSource> {
+    fn sources(&self) -> Vec<DataSource> {
         let source = |path: &PathBuf| DataSource {
             format: self.format,
             encoding: self.encoding,
@@ -45,26 +63,4 @@ impl TextArguments {
         };
         self.data.iter().map(source).collect()
     }
-}
-
-/// Refuses a folder that is there already.
-pub(crate) fn check_new(out: &Path) -> anyhow::Result<()> {
-    if out.exists() {
-        return Err(UsageError(format!("--out {} exists already", out.display())).into());
-    }
-    Ok(())
-}
-
-/// Makes everything in a folder beside the target, which gets its name only when all is there.
-pub(crate) fn make_folder<T>(out: &Path, make: impl FnOnce(&Path) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
-    let staging = tempfile::Builder::new()
-        .prefix(".unfinished-")
-        .tempdir_in(parent)
-        .with_context(|| format!("cannot write into {}", parent.display()))?;
-    let made = make(staging.path())?;
-    let staging = staging.keep();
-    fs::rename(&staging, out).with_context(|| format!("cannot move {} to {}", staging.display(), out.display()))?;
-    Ok(made)
 }

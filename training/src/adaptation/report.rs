@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::AdaptationSettings;
+use crate::unlabelled::Measured;
 
 /// How an adaptation went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +47,12 @@ pub struct Guessing {
     /// The share of pairs that are told right; none without pairs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pair_accuracy: Option<f64>,
+}
+
+impl Measured for Guessing {
+    fn loss(&self) -> f64 {
+        self.loss
+    }
 }
 
 impl fmt::Display for Guessing {

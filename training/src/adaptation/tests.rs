@@ -10,7 +10,7 @@ fn masking_base(directory: &Path) -> PathBuf {
     base
 }
 
-fn adaptation(directory: &Path, texts: usize) -> Adaptation {
+pub(crate) fn adaptation(directory: &Path, texts: usize) -> Adaptation {
     let path = directory.join("texts.csv");
     // Each text goes through the words in their order, from one of them on: a hidden word follows from its neighbours.
     let words = &WORDS[..8];

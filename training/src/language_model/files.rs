@@ -5,12 +5,12 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::LanguageModelReport;
-use super::fit::Learner;
+use super::fit::TextLearner;
 use super::tokenizer::END;
 use crate::directory::write_json;
 use crate::error::TrainingError;
 
-pub(super) fn write(out: &Path, learner: &Learner<'_>, report: &LanguageModelReport) -> Result<(), TrainingError> {
+pub(super) fn write(out: &Path, learner: &TextLearner<'_>, report: &LanguageModelReport) -> Result<(), TrainingError> {
     std::fs::create_dir_all(out).map_err(|source| TrainingError::Unwritable { path: out.to_owned(), source })?;
     learner.model.save(&out.join("model.safetensors"))?;
     let mut config = learner.config.raw.clone();

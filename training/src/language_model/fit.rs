@@ -3,24 +3,24 @@
 //! Each text stands between two ends of text, so that the model learns how texts begin and when they are over. Texts are packed
 //! with their lengths: none sees another, and none is padded.
 
+use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
 
-use foundation::progress::{Progress, Unit};
+use candle_core::Tensor;
 
 use super::tokenizer::TextCodec;
 use super::{Foresight, LanguageModelRun};
 use crate::adaptation::{HELD_OUT, MOST_HELD_OUT};
-use crate::engine::{Decoder, DecoderConfig, Guess, Mode, Optimizer, PackedBatch, Schedule, Weights, fresh_weights};
+use crate::engine::{Decoder, DecoderConfig, Guess, Mode, PackedBatch, Parameter, Weights, fresh_weights};
 use crate::error::TrainingError;
 use crate::random::Random;
-use crate::run::Hyperparameters;
+use crate::unlabelled::{Learner, Plan};
 
 /// A stretch of a text: tokens, each but the last with the token after it to be guessed.
 pub(super) type Stretch = Box<[u32]>;
 
 /// A run under way.
-pub(super) struct Learner<'a> {
+pub(super) struct TextLearner<'a> {
     run: &'a LanguageModelRun,
     pub(super) config: DecoderConfig,
     pub(super) codec: TextCodec,
@@ -31,14 +31,7 @@ pub(super) struct Learner<'a> {
     held_out: Vec<Stretch>,
 }
 
-/// How it went.
-pub(super) struct Fitted {
-    pub(super) measured: Vec<Foresight>,
-    pub(super) best_epoch: usize,
-    pub(super) tokens_per_second: f64,
-}
-
-impl<'a> Learner<'a> {
+impl<'a> TextLearner<'a> {
     pub(super) fn new(run: &'a LanguageModelRun, mut texts: Vec<String>) -> Result<Self, TrainingError> {
         let (settings, seed) = (&run.settings, run.seed);
         Random::new(seed, "held out").shuffle(&mut texts);
@@ -84,64 +77,50 @@ impl<'a> Learner<'a> {
         guesses(&self.learned)
     }
 
-    /// Runs the epochs until they bring nothing more, and leaves the model with the weights of the best.
-    pub(super) fn fit(&mut self) -> Result<Fitted, TrainingError> {
+    pub(super) fn plan(&self) -> Plan {
         let settings = &self.run.settings;
-        let total = self.learned.len().div_ceil(settings.batch_size) * settings.epochs;
-        let warmup = (total as f64 * settings.warmup).round() as usize;
-        let schedule = Schedule { kind: settings.schedule, warmup, total };
-        let mut optimizer = Optimizer::new(
-            &self.model.parameters(),
-            &Hyperparameters { weight_average: 0.0, ..Hyperparameters::default() },
-        );
-        let mut order = Random::new(self.run.seed, "order");
-        let tokens = self.tokens();
-        let mut measured = vec![self.measure(0, None)?];
-        let mut best = (0, self.weights());
-        let progress = Progress::start(
-            "training the language model",
-            Some((tokens * settings.epochs) as u64),
-            Unit::Items("tokens"),
-        );
-        let (mut step, mut seconds) = (0, 0.0);
-        for epoch in 1..=settings.epochs {
-            let (started, mut losses, mut done) = (Instant::now(), 0.0, 0);
-            order.shuffle(&mut self.learned);
-            for batch in self.learned.chunks(settings.batch_size) {
-                let mode = Mode::Training { seed: self.run.seed, step: step as u64, dropout: settings.dropout as f32 };
-                let guess = self.guess(batch, mode)?;
-                let loss = f64::from(guess.loss.to_scalar::<f32>()?);
-                guess.loss.backward()?;
-                let norm = optimizer.step(&self.model.parameters(), settings.learning_rate * schedule.factor(step));
-                if !(loss + norm).is_finite() {
-                    return Err(TrainingError::Diverged { step: step + 1, epoch, checkpoint: None });
-                }
-                step += 1;
-                losses += loss * guesses(batch) as f64;
-                done += guesses(batch);
-                progress.note(format!("epoch {epoch}, loss {:.3}", losses / done as f64));
-                progress.advance(guesses(batch) as u64);
-            }
-            seconds += started.elapsed().as_secs_f64();
-            let foresight = self.measure(epoch, Some(losses / tokens as f64))?;
-            measured.push(foresight);
-            if foresight.loss < measured[best.0].loss {
-                best = (epoch, self.weights());
-            } else if epoch - best.0 >= settings.patience {
-                break;
-            }
+        Plan {
+            title: "training the language model",
+            unit: "tokens",
+            seed: self.run.seed,
+            epochs: settings.epochs,
+            batch_size: settings.batch_size,
+            learning_rate: settings.learning_rate,
+            schedule: settings.schedule,
+            warmup: settings.warmup,
+            dropout: settings.dropout,
+            patience: Some(settings.patience),
         }
-        progress.finish();
-        let (best_epoch, weights) = best;
-        for (parameter, weights) in self.model.parameters().into_iter().zip(weights) {
-            *parameter.value_mut() = weights;
-        }
-        let tokens_per_second = (tokens * (measured.len() - 1)) as f64 / f64::max(seconds, 1e-9);
-        Ok(Fitted { measured, best_epoch, tokens_per_second })
     }
 
-    fn weights(&self) -> Vec<Vec<f32>> {
-        self.model.parameters().iter().map(|parameter| parameter.value().clone()).collect()
+    fn guess(&self, batch: &[Stretch], mode: Mode) -> Result<Guess, TrainingError> {
+        let targets = batch.iter().flat_map(|stretch| stretch[1..].iter().copied()).collect();
+        let packed = PackedBatch::new(batch.iter().map(|stretch| &stretch[..stretch.len() - 1]));
+        Ok(self.model.guess(&Arc::new(packed), targets, mode)?)
+    }
+}
+
+impl Learner for TextLearner<'_> {
+    type Measured = Foresight;
+
+    fn parameters(&self) -> Vec<&Parameter> {
+        self.model.parameters()
+    }
+
+    fn pieces(&self) -> usize {
+        self.learned.len()
+    }
+
+    fn amount(&self, pieces: Range<usize>) -> usize {
+        guesses(&self.learned[pieces])
+    }
+
+    fn shuffle(&mut self, order: &mut Random) {
+        order.shuffle(&mut self.learned);
+    }
+
+    fn loss(&mut self, pieces: Range<usize>, mode: Mode) -> Result<Option<Tensor>, TrainingError> {
+        Ok(Some(self.guess(&self.learned[pieces], mode)?.loss))
     }
 
     fn measure(&self, epoch: usize, training_loss: Option<f64>) -> Result<Foresight, TrainingError> {
@@ -153,15 +132,7 @@ impl<'a> Learner<'a> {
         }
         let tokens = guesses(&self.held_out) as f64;
         let (loss, accuracy) = (loss / tokens, hits / tokens);
-        let foresight = Foresight { epoch, training_loss, loss, perplexity: loss.exp(), accuracy };
-        tracing::info!("after {epoch} epochs: {foresight}");
-        Ok(foresight)
-    }
-
-    fn guess(&self, batch: &[Stretch], mode: Mode) -> Result<Guess, TrainingError> {
-        let targets = batch.iter().flat_map(|stretch| stretch[1..].iter().copied()).collect();
-        let packed = PackedBatch::new(batch.iter().map(|stretch| &stretch[..stretch.len() - 1]));
-        Ok(self.model.guess(&Arc::new(packed), targets, mode)?)
+        Ok(Foresight { epoch, training_loss, loss, perplexity: loss.exp(), accuracy })
     }
 }
 

@@ -4,7 +4,7 @@ use crate::engine::{PackedBatch, Weights};
 
 const WORDS: [&str; 8] = ["shares", "of", "banks", "rise", "after", "strong", "results", "today"];
 
-fn run(directory: &Path, texts: usize) -> LanguageModelRun {
+pub(crate) fn run(directory: &Path, texts: usize) -> LanguageModelRun {
     let path = directory.join("texts.csv");
     // Each text goes through the words in their order, from one of them on: the next word follows from the last.
     let text = |row: usize| (0..9).map(|place| WORDS[(row + place) % WORDS.len()]).collect::<Vec<_>>().join(" ");

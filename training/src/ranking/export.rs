@@ -5,7 +5,7 @@ use std::path::Path;
 use inference::Tokens;
 use ndarray::Array2;
 
-use super::fit::Learner;
+use super::fit::RankingLearner;
 use crate::error::TrainingError;
 use crate::export::{ParityReport, check_encoder, export_encoder};
 
@@ -13,7 +13,7 @@ use crate::export::{ParityReport, check_encoder, export_encoder};
 const TEXTS: usize = 16;
 
 /// Writes `model.onnx` beside the weights, and takes it away again unless every back end computes the trainer's vectors with it.
-pub(super) fn export(out: &Path, learner: &Learner<'_>) -> Result<ParityReport, TrainingError> {
+pub(super) fn export(out: &Path, learner: &RankingLearner<'_>) -> Result<ParityReport, TrainingError> {
     export_encoder(out)?;
     let texts = learner.queries.iter().take(TEXTS).chain(learner.answers.iter().take(TEXTS));
     let texts: Vec<&Tokens> = texts.collect();

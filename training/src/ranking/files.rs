@@ -5,12 +5,17 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::RankingRun;
-use super::fit::Learner;
+use super::fit::RankingLearner;
 use crate::directory::write_json;
 use crate::error::TrainingError;
 use crate::trainer::write_tokenizer;
 
-pub(super) fn write(out: &Path, base: &Path, run: &RankingRun, learner: &Learner<'_>) -> Result<(), TrainingError> {
+pub(super) fn write(
+    out: &Path,
+    base: &Path,
+    run: &RankingRun,
+    learner: &RankingLearner<'_>,
+) -> Result<(), TrainingError> {
     for folder in ["1_Pooling", "2_Normalize"].map(|name| out.join(name)) {
         std::fs::create_dir_all(&folder).map_err(|source| TrainingError::Unwritable { path: folder, source })?;
     }
@@ -33,7 +38,7 @@ pub(super) fn write(out: &Path, base: &Path, run: &RankingRun, learner: &Learner
 }
 
 /// The base's `config.json` without what it says of heads. A run that takes the directory as its base pools as it does.
-fn config(learner: &Learner<'_>, base: &Path) -> Value {
+fn config(learner: &RankingLearner<'_>, base: &Path) -> Value {
     let mut config = learner.config.raw.clone();
     for key in ["torch_dtype", "problem_type", "id2label", "label2id", "heads", "text_pair", "text_cleaning"] {
         config.remove(key);

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use inference::Tokens;
 
-use super::fit::Learner;
+use super::fit::RankingLearner;
 use crate::engine::{Mode, unit};
 use crate::error::TrainingError;
 use crate::metrics::{RetrievalReport, ranks};
@@ -11,9 +11,9 @@ use crate::metrics::{RetrievalReport, ranks};
 /// Texts that are encoded, and queries that are ranked, together.
 const BLOCK: usize = 64;
 
-impl Learner<'_> {
+impl RankingLearner<'_> {
     /// Ranks all answers for the queries of each side.
-    pub(super) fn measure<const N: usize>(&self, sides: [&[usize]; N]) -> Result<[RetrievalReport; N], TrainingError> {
+    pub(super) fn rank<const N: usize>(&self, sides: [&[usize]; N]) -> Result<[RetrievalReport; N], TrainingError> {
         let candidates = self.units(&self.answers.iter().collect::<Vec<_>>())?.t()?;
         let mut reports = [RetrievalReport::default(); N];
         for (report, side) in reports.iter_mut().zip(sides) {

@@ -10,6 +10,7 @@ use crate::directory::write_json;
 use crate::error::TrainingError;
 use crate::export::ParityReport;
 use crate::metrics::RetrievalReport;
+use crate::unlabelled::Measured;
 
 pub(super) const VERSION: u32 = 1;
 
@@ -38,9 +39,9 @@ pub struct RankingReport {
     pub before: RetrievalReport,
     /// The test side by the trained encoder.
     pub after: RetrievalReport,
-    /// Each epoch.
-    pub epochs: Vec<RankingEpoch>,
-    /// The epoch whose encoder is kept.
+    /// The validation side before the first step, then after each epoch.
+    pub measured: Vec<RankingEpoch>,
+    /// The epoch whose encoder is kept; 0 for the base as it was.
     pub best_epoch: usize,
     /// How far the back ends are from the trainer.
     pub parity: ParityReport,
@@ -53,10 +54,10 @@ pub struct RankingReport {
 /// One pass over the pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RankingEpoch {
-    /// From 1.
+    /// Epochs before it.
     pub epoch: usize,
-    /// The mean loss of its steps.
-    pub loss: f64,
+    /// The mean loss of the last one's steps; none before the first.
+    pub loss: Option<f64>,
     /// The validation side after it.
     pub validation: RetrievalReport,
 }
@@ -69,10 +70,17 @@ impl RankingReport {
     }
 }
 
+impl Measured for RankingEpoch {
+    fn loss(&self) -> f64 {
+        1.0 - self.validation.reciprocal_rank
+    }
+}
+
 impl fmt::Display for RankingEpoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { epoch, loss, validation } = self;
-        write!(f, "epoch {epoch}: loss {loss:.3}, validation {validation}")
+        let loss = loss.map(|loss| format!(", loss {loss:.3}")).unwrap_or_default();
+        write!(f, "epoch {epoch}{loss}: validation {validation}")
     }
 }
 
@@ -84,7 +92,7 @@ impl fmt::Display for RankingReport {
             "{base}: {pairs} pairs of {queries} queries and {answers} answers, {:.0}/s, {:.0} s; {left_out} left out",
             self.pairs_per_second, self.seconds
         )?;
-        self.epochs.iter().try_for_each(|epoch| writeln!(f, "  {epoch}"))?;
+        self.measured.iter().try_for_each(|epoch| writeln!(f, "  {epoch}"))?;
         writeln!(f, "epoch {best_epoch} is kept; {} test queries, {} candidates", after.queries, after.candidates)?;
         writeln!(f, "  before  {before}")?;
         writeln!(f, "  after   {after}")

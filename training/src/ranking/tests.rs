@@ -3,7 +3,7 @@ use crate::directory::read_json;
 use crate::trainer::tests::{WORDS, base};
 
 /// Queries of three words whose answers have other words, one for one: what belongs together cannot be seen, only learned.
-fn run(directory: &Path) -> RankingRun {
+pub(crate) fn run(directory: &Path) -> RankingRun {
     let mut rows = "question,reply\n".to_owned();
     for (first, second, third) in (0..512).map(|place| (place / 64, place / 8 % 8, place % 8)) {
         if first <= second && second <= third {
@@ -31,7 +31,7 @@ fn answers_are_found_and_the_encoder_is_exported_and_a_base() {
     let directory = tempfile::tempdir().unwrap();
     let (run, out) = (run(directory.path()), directory.path().join("out"));
     let report = train_ranking(&run, &out).unwrap();
-    assert_eq!((report.queries, report.answers, report.after.candidates, report.epochs.len()), (120, 120, 120, 12));
+    assert_eq!((report.queries, report.answers, report.after.candidates, report.measured.len()), (120, 120, 120, 13));
     let (before, after) = (report.before, report.after);
     assert!(after.reciprocal_rank > before.reciprocal_rank + 0.2 && after.recall_at_10 > 0.6, "{report}");
     assert!(report.parity.backends.iter().any(|backend| backend.backend == "tract"), "{:?}", report.parity);

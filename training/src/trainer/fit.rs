@@ -6,11 +6,11 @@ use foundation::progress::{Progress, Unit};
 use serde::{Deserialize, Serialize};
 
 use super::Trainer;
-use super::checkpoint::Keeper;
 use super::companions::Companions;
 use super::curves::{Curves, Watcher};
 use super::partners::Partners;
 use super::sampler::{Batch, Sampler};
+use crate::checkpoint::{Keeper, State};
 use crate::engine::{Optimizer, Schedule};
 use crate::error::TrainingError;
 use crate::metrics::HeadReport;
@@ -22,6 +22,8 @@ use crate::run::Hyperparameters;
 pub(super) struct History {
     pub(super) epochs: Vec<EpochReport>,
     pub(super) best_epoch: usize,
+    /// The score of the weights that are kept.
+    best_score: f64,
     /// Each task's validation side in the epoch that is kept.
     pub(super) validation: Vec<HeadReport>,
     pub(super) rows: usize,
@@ -30,44 +32,11 @@ pub(super) struct History {
     pub(super) earlier_seconds: f64,
 }
 
-/// How far the fitting is.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Place {
-    /// Steps taken, in all epochs together.
-    pub(super) step: usize,
-    /// The losses of this epoch's steps, added up.
-    pub(super) losses: f64,
-    /// The time that this epoch's steps took.
-    pub(super) seconds: f64,
-    /// The score of the weights that are kept.
-    pub(super) best_score: f64,
-    /// The time that the run had taken at its last checkpoint.
-    pub(super) run_seconds: f64,
-    pub(super) history: History,
-}
-
-/// Everything that the next step depends on beside the run and the model's parameters: what a checkpoint keeps.
-#[derive(Debug)]
-pub(super) struct State {
-    pub(super) optimizer: Optimizer,
-    pub(super) place: Place,
-    /// The weights of the best epoch; empty before the first one has ended.
-    pub(super) best: Vec<Vec<f32>>,
-}
-
-impl State {
-    fn new(optimizer: Optimizer) -> Self {
-        let (best_score, history) = (f64::NEG_INFINITY, History::default());
-        let place = Place { step: 0, losses: 0.0, seconds: 0.0, best_score, run_seconds: 0.0, history };
-        Self { optimizer, place, best: Vec::new() }
-    }
-}
-
 /// A fitting that runs.
 struct Fit<'t, 'a, 'w> {
     trainer: &'t Trainer<'a>,
     schedule: Schedule,
-    state: State,
+    state: State<History>,
     keeper: Option<Keeper<'t>>,
     curves: Curves<'w>,
     progress: Progress,
@@ -96,10 +65,11 @@ impl Trainer<'_> {
         let warmup = (total as f64 * settings.warmup).round() as usize;
         let schedule = Schedule { kind: settings.schedule, warmup, total };
         let rows_per_step = settings.batch_size * settings.accumulation;
-        let mut state = State::new(Optimizer::new(&self.model.parameters(), settings));
+        let mut state: State<History> = State::new(Optimizer::new(&self.model.parameters(), settings));
         if let Some(keeper) = &mut keeper
-            && keeper.load(&self.model, &mut state)?
+            && keeper.load(&self.model.parameters(), &mut state)?
         {
+            state.place.history.earlier_seconds = state.place.run_seconds;
             let (name, step) = (&self.run.name, state.place.step);
             tracing::info!("training {name} goes on after step {step} of {total}, from {}", keeper.path().display());
         }
@@ -151,7 +121,7 @@ impl Fit<'_, '_, '_> {
             self.progress.note(format!("epoch {epoch}, loss {:.3}", place.losses / (place.step - first) as f64));
             self.progress.advance((settings.batch_size * settings.accumulation) as u64);
             if let Some(keeper) = &mut self.keeper {
-                keeper.after_step(&self.trainer.model, &mut self.state);
+                keeper.after_step(&self.trainer.model.parameters(), &mut self.state);
             }
         }
         Ok(())
@@ -175,9 +145,9 @@ impl Fit<'_, '_, '_> {
         tracing::info!("epoch {epoch}: loss {loss:.4}, validation score {score:.4}, {seconds:.0} s");
         place.history.step_seconds += seconds;
         place.history.epochs.push(EpochReport { epoch, loss, validation_scores, seconds });
-        if epoch == trainer.settings().epochs || best.is_empty() || score > place.best_score {
+        if epoch == trainer.settings().epochs || best.is_empty() || score > place.history.best_score {
             *best = trainer.model.snapshot();
-            place.best_score = score;
+            place.history.best_score = score;
             place.history.best_epoch = epoch;
             place.history.validation = validation;
         }

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::Trainer;
-use super::checkpoint::{self, Checkpoints, Keeper};
+use super::{Trainer, identity};
+use crate::checkpoint::{Checkpoints, Keeper};
 use crate::dataset::{self, TaskData};
 use crate::error::TrainingError;
 use crate::metrics::HeadReport;
@@ -32,7 +32,7 @@ pub(crate) fn train_and_validate(
     data: &[TaskData],
     checkpoints: &Checkpoints,
 ) -> Result<Vec<f64>, TrainingError> {
-    let identity = checkpoint::identity(run, base, &dataset::digest(data))?;
+    let identity = identity(run, base, &dataset::digest(data))?;
     let keeper = Keeper::new(checkpoints, identity, Instant::now());
     let history = Trainer::new(run, base, data)?.fit(Some(keeper), None)?;
     Ok(history.validation.iter().map(HeadReport::score).collect())

@@ -1,15 +1,14 @@
 //! `pulsewire adapt`: a base encoder adapted to the texts of a domain.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use training::{Adaptation, AdaptationSettings, DataSource, PairTask, adapt};
+use training::{Adaptation, AdaptationSettings, DataSource, PairTask, adapt_resumably};
 
 use crate::cli::Global;
-use crate::remote::RemoteRows;
 use crate::settings::serde_name;
 use crate::terminal::{print_json, print_line};
-use crate::unlabelled::{TextArguments, check_new, make_folder};
+use crate::unlabelled::TextArguments;
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -20,7 +19,10 @@ EXAMPLES:
 
 Words of each text are hidden, and the encoder learns to guess them (masked language modelling). The texts need no labels;
 some ten thousand of the kind that the model will read are a good start. With --pairs, of texts that follow each other in the
-file, it also learns whether the second one comes next or from elsewhere (next), or whether the two are swapped (order). A training run's file takes the folder as `base`.";
+file, it also learns whether the second one comes next or from elsewhere (next), or whether the two are swapped (order). A training run's file takes the folder as `base`.
+
+A run that was interrupted, in whatever way, goes on where it was when the same command is given again, and gives the same
+encoder as if nothing had happened; --restart begins anew. Until then its checkpoint lies beside the folder, in .unfinished-NAME.";
 
 /// Arguments of `adapt`.
 #[derive(Debug, Args)]
@@ -62,11 +64,9 @@ pub(crate) struct AdaptCommand {
 
 impl AdaptCommand {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
-        check_new(&self.out)?;
-        let remote = RemoteRows::for_a_while(&self.texts.remote, global)?;
-        let adaptation = self.adaptation(remote.local(self.texts.sources())?);
-        let make = |folder: &Path| Ok(adapt(&adaptation, folder)?);
-        let report = tokio::task::block_in_place(|| make_folder(&self.out, make))?;
+        let report = self.texts.make_folder(&self.out, global, |corpus, folder, checkpoints| {
+            adapt_resumably(&self.adaptation(corpus), folder, checkpoints)
+        })?;
         if self.json {
             return print_json(&report);
         }

@@ -1,14 +1,13 @@
 //! `pulsewire rank`: an encoder that finds the right answers of queries.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use training::{RankingRun, RankingSettings, train_ranking};
+use training::{DataSource, RankingRun, RankingSettings, train_ranking_resumably};
 
 use crate::cli::Global;
-use crate::remote::RemoteRows;
 use crate::terminal::{print_json, print_line};
-use crate::unlabelled::{TextArguments, check_new, make_folder};
+use crate::unlabelled::TextArguments;
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -22,7 +21,9 @@ teach more. A query's side (10 % validation, 15 % test) is decided by its text a
 answers, before and after: mean reciprocal rank, recall at 1, 5 and 10, NDCG at 10, mean average precision.
 
 The folder is one that sentence-transformers loads, with model.onnx, whose vectors have length one: their product is the cosine. It
-is refused unless ONNX Runtime and tract compute the trainer's vectors. `pulsewire train --base` starts from it, too.";
+is refused unless ONNX Runtime and tract compute the trainer's vectors. `pulsewire train --base` starts from it, too.
+
+A run that was interrupted goes on where it was when the same command is given again; --restart begins anew.";
 
 /// Arguments of `rank`.
 #[derive(Debug, Args)]
@@ -64,16 +65,13 @@ pub(crate) struct RankCommand {
 
 impl RankCommand {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
-        check_new(&self.out)?;
-        let remote = RemoteRows::for_a_while(&self.texts.remote, global)?;
-        let mut run = self.ranking_run();
-        run.data = remote.local(run.data)?;
-        let make = |folder: &Path| Ok(train_ranking(&run, folder)?);
-        let report = tokio::task::block_in_place(|| make_folder(&self.out, make))?;
+        let report = self.texts.make_folder(&self.out, global, |pairs, folder, checkpoints| {
+            train_ranking_resumably(&self.ranking_run(pairs), folder, checkpoints)
+        })?;
         if self.json { print_json(&report) } else { print_line(format!("{report}it is in {}", self.out.display())) }
     }
 
-    fn ranking_run(&self) -> RankingRun {
+    fn ranking_run(&self, mut data: Vec<DataSource>) -> RankingRun {
         let default = RankingSettings::default();
         let settings = RankingSettings {
             epochs: self.epochs.unwrap_or(default.epochs),
@@ -83,7 +81,6 @@ impl RankCommand {
             max_tokens: self.max_tokens.unwrap_or(default.max_tokens),
             ..default
         };
-        let mut data = self.texts.sources();
         data.iter_mut().for_each(|source| source.text_pair = Some(self.answer.clone()));
         RankingRun { base: self.base.clone(), data, seed: self.seed, settings }
     }

@@ -1,14 +1,12 @@
 //! `pulsewire train`: labelled files in, a version in the registry out.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use registry::Alias;
-use training::{
-    CleaningRules, CurvePoint, Hyperparameters, LossKind, Pace, Split, Task, TaskKind, TrainingRun, Watcher,
-};
+use training::{CleaningRules, CurvePoint, Hyperparameters, LossKind, Split, Task, TaskKind, TrainingRun, Watcher};
 
+use crate::checkpoints::CheckpointArguments;
 use crate::cli::Global;
 use crate::exit::UsageError;
 use crate::labelled::LabelledArguments;
@@ -84,12 +82,8 @@ pub(crate) struct TrainCommand {
     /// Make the new version champion
     #[arg(long)]
     promote: bool,
-    /// Begin anew even if the same run was interrupted and could go on
-    #[arg(long)]
-    restart: bool,
-    /// Seconds between checkpoints, which never take more than a fiftieth of the time [default: 120]
-    #[arg(long, value_name = "SECONDS")]
-    checkpoint_every: Option<u64>,
+    #[command(flatten)]
+    checkpoints: CheckpointArguments,
     /// Write losses, rates and validation figures while it trains: to the table training_metrics in ClickHouse
     #[arg(long, value_name = "STORE")]
     metrics: Option<MetricsStore>,
@@ -159,7 +153,7 @@ impl TrainCommand {
     pub(crate) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let mut run = self.recipe.training_run(self.model.as_deref())?;
         let registry = self.registry.open(global)?;
-        let folder = TrainingFolder::claim(registry.root(), &run, self.restart)?;
+        let folder = TrainingFolder::claim(registry.root(), &run, self.checkpoints.restart)?;
         RemoteRows::kept_in(folder.data(), self.recipe.remote(), global).fetch(run.sources_mut())?;
         let mut metrics = match self.metrics {
             Some(MetricsStore::Clickhouse) => {
@@ -167,8 +161,7 @@ impl TrainCommand {
             }
             None => None,
         };
-        let pace = self.checkpoint_every.map_or(Pace::default(), |seconds| Pace::Time(Duration::from_secs(seconds)));
-        let options = PublicationOptions { promote: self.promote, pace };
+        let options = PublicationOptions { promote: self.promote, pace: self.checkpoints.pace() };
         let published = {
             let mut add = metrics.as_mut().map(|metrics| |point: CurvePoint<'_>| metrics.add(point));
             let watcher = add.as_mut().map(|add| add as Watcher<'_>);

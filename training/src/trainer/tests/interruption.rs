@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use super::*;
+use crate::checkpoint::Pace;
 use crate::random::Random;
 
 /// What [`outcome`] leaves out.

@@ -1,16 +1,15 @@
 //! `pulsewire language-model train`: a decoder shaped as GPT-2, from scratch or from a checkpoint.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use training::language_model::{LanguageModelRun, LanguageModelSettings, train_language_model};
+use training::language_model::{LanguageModelRun, LanguageModelSettings, train_language_model_resumably};
 use training::{DataSource, ScheduleKind};
 
 use crate::cli::Global;
-use crate::remote::RemoteRows;
 use crate::settings::serde_name;
 use crate::terminal::{print_json, print_line};
-use crate::unlabelled::{TextArguments, check_new, make_folder};
+use crate::unlabelled::TextArguments;
 
 const EXAMPLES: &str = "\
 EXAMPLES:
@@ -20,7 +19,10 @@ EXAMPLES:
 
 The model learns which token comes next. The texts need no labels. From scratch, the vocabulary (byte-level byte pair
 encoding) is learned from them too; a base brings its own, and its size. The folder is a GPT2LMHeadModel of transformers,
-with the perplexity of held-out texts after each epoch in language_model.json.";
+with the perplexity of held-out texts after each epoch in language_model.json.
+
+A run that was interrupted, in whatever way, goes on where it was when the same command is given again, and gives the same
+model as if nothing had happened; --restart begins anew. Until then its checkpoint lies beside the folder, in .unfinished-NAME.";
 
 /// The highest rate with a base, whose weights are to be moved, not made.
 const BASE_RATE: f64 = 5e-5;
@@ -80,11 +82,9 @@ pub(crate) struct TrainCommand {
 
 impl TrainCommand {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
-        check_new(&self.out)?;
-        let remote = RemoteRows::for_a_while(&self.texts.remote, global)?;
-        let run = self.language_model_run(remote.local(self.texts.sources())?);
-        let make = |folder: &Path| Ok(train_language_model(&run, folder)?);
-        let report = tokio::task::block_in_place(|| make_folder(&self.out, make))?;
+        let report = self.texts.make_folder(&self.out, global, |corpus, folder, checkpoints| {
+            train_language_model_resumably(&self.language_model_run(corpus), folder, checkpoints)
+        })?;
         if self.json {
             return print_json(&report);
         }

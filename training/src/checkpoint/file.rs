@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use foundation::digest::{sha256, sha256_file};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::super::fit::Place;
 use crate::error::TrainingError;
 
 /// The newest layout that this release writes and reads.
@@ -24,7 +25,7 @@ const BLOCK: usize = 1 << 14;
 pub(super) fn write(
     path: &Path,
     run: &str,
-    place: &Place,
+    place: &impl Serialize,
     optimizer_steps: u64,
     tensors: &[(String, &[f32])],
 ) -> io::Result<()> {
@@ -114,13 +115,17 @@ impl CheckpointFile {
     }
 
     /// How far that run was.
-    pub(super) fn place(&self) -> Result<Place, TrainingError> {
+    pub(super) fn place<P: DeserializeOwned>(&self) -> Result<P, TrainingError> {
         toml::from_str(self.entry("place")?).map_err(|error| unfit(&self.path, error.to_string()))
     }
 
     /// The optimiser's own count of steps.
     pub(super) fn optimizer_steps(&self) -> Result<u64, TrainingError> {
         self.number("optimizer_steps")
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.header.info(name).is_some()
     }
 
     /// A tensor's values, of which there must be so many.

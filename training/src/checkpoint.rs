@@ -1,21 +1,25 @@
 //! Checkpoints: a run that is killed at any moment and started again ends with the same weights, bit for bit.
 //!
 //! A checkpoint holds what the next step depends on and nothing that follows from the run: weights, the optimiser's state, the best epoch's weights, and how far the run is. Which rows a step takes and which values dropout drops
-//! are functions of the seed and the step (see `random`), so there is no generator to keep.
+//! are functions of the seed and the step (see `random`), so there is no generator to keep; but for hidden words, of which a text has
+//! as many as chance gives it, and whose streams are kept by what they have drawn.
 
+mod differences;
 mod file;
-mod identity;
+mod state;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::fit::State;
-use crate::engine::Classifier;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::engine::Parameter;
 use crate::error::TrainingError;
 use file::CheckpointFile;
 
-pub(crate) use identity::identity;
+pub(crate) use state::State;
 
 /// A checkpoint is written only when training has taken this many times as long as writing the last one did.
 const LEAST_SHARE: u32 = 50;
@@ -57,11 +61,13 @@ impl Pace {
 
 /// Writes a run's checkpoints.
 #[derive(Debug)]
-pub(super) struct Keeper<'a> {
+pub(crate) struct Keeper<'a> {
     checkpoints: &'a Checkpoints,
     /// Tells this run from others.
     run: String,
     started: Instant,
+    /// The seconds that the run had taken when it was interrupted.
+    earlier: f64,
     /// When the last checkpoint was written or tried, and how long that took.
     last: (Instant, Duration),
     /// The step of the checkpoint that lies there.
@@ -70,57 +76,61 @@ pub(super) struct Keeper<'a> {
 
 impl<'a> Keeper<'a> {
     /// A keeper for the run of this identity, which began at `started`.
-    pub(super) fn new(checkpoints: &'a Checkpoints, run: String, started: Instant) -> Self {
+    pub(crate) fn new(checkpoints: &'a Checkpoints, run: String, started: Instant) -> Self {
         let last = (Instant::now(), Duration::ZERO);
-        Self { checkpoints, run, started, last, last_step: None }
+        Self { checkpoints, run, started, earlier: 0.0, last, last_step: None }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.checkpoints.path
     }
 
     /// The checkpoint that lies there, and its step.
-    pub(super) fn last(&self) -> Option<(PathBuf, usize)> {
+    pub(crate) fn last(&self) -> Option<(PathBuf, usize)> {
         self.last_step.map(|step| (self.path().to_owned(), step))
     }
 
     /// Brings model and state to where the checkpoint left off; false if there is none. One that is damaged or of another run
     /// is refused.
-    pub(super) fn load(&mut self, model: &Classifier, state: &mut State) -> Result<bool, TrainingError> {
+    pub(crate) fn load<H: DeserializeOwned>(
+        &mut self,
+        parameters: &[&Parameter],
+        state: &mut State<H>,
+    ) -> Result<bool, TrainingError> {
         let Some(file) = CheckpointFile::read(self.path())? else { return Ok(false) };
-        let differing = identity::differences(file.run()?, &self.run);
+        let differing = differences::differences(file.run()?, &self.run);
         if !differing.is_empty() {
             return Err(TrainingError::AnotherRunsCheckpoint { path: self.path().to_owned(), differing });
         }
-        for (index, parameter) in model.parameters().into_iter().enumerate() {
+        for (index, parameter) in parameters.iter().enumerate() {
             *parameter.value_mut() = file.values(&format!("weights.{index}"), parameter.len())?;
         }
-        let optimizer = state.optimizer.state(&model.parameters());
+        let optimizer = state.optimizer.state(parameters);
         *optimizer.steps = file.optimizer_steps()?;
         for (name, values) in optimizer.slices {
             values.copy_from_slice(&file.values(&format!("optimizer.{name}"), values.len())?);
         }
         state.place = file.place()?;
-        if state.place.history.best_epoch > 0 {
-            let parameters = model.parameters().into_iter().enumerate();
+        if file.has("best.0") {
+            let parameters = parameters.iter().enumerate();
             let best = parameters.map(|(index, parameter)| file.values(&format!("best.{index}"), parameter.len()));
             state.best = best.collect::<Result<_, _>>()?;
         }
-        state.place.history.earlier_seconds = state.place.run_seconds;
+        self.earlier = state.place.run_seconds;
         self.last_step = Some(state.place.step);
         Ok(true)
     }
 
     /// Writes a checkpoint if one is due. One that cannot be written leaves the one before, and training goes on.
-    pub(super) fn after_step(&mut self, model: &Classifier, state: &mut State) {
+    pub(crate) fn after_step<H: Serialize>(&mut self, parameters: &[&Parameter], state: &mut State<H>) {
         let (last, cost) = self.last;
         let step = state.place.step;
         if !self.checkpoints.pace.is_due(step, last.elapsed(), cost) {
             return;
         }
         let begun = Instant::now();
-        state.place.run_seconds = state.place.history.earlier_seconds + self.started.elapsed().as_secs_f64();
-        match self.write(model, state) {
+        state.place.run_seconds = self.earlier + self.started.elapsed().as_secs_f64();
+        match self.write(parameters, state) {
             Ok(()) => self.last_step = Some(step),
             Err(error) => {
                 let path = self.path().display();
@@ -131,11 +141,10 @@ impl<'a> Keeper<'a> {
         self.last = (Instant::now(), begun.elapsed());
     }
 
-    fn write(&self, model: &Classifier, state: &mut State) -> std::io::Result<()> {
-        let parameters = model.parameters();
+    fn write<H: Serialize>(&self, parameters: &[&Parameter], state: &mut State<H>) -> std::io::Result<()> {
         let weights: Vec<_> = parameters.iter().map(|parameter| parameter.value()).collect();
         let State { optimizer, place, best } = state;
-        let optimizer = optimizer.state(&parameters);
+        let optimizer = optimizer.state(parameters);
         let mut tensors: Vec<(String, &[f32])> = Vec::new();
         tensors.extend(weights.iter().enumerate().map(|(index, values)| (format!("weights.{index}"), &***values)));
         tensors.extend(optimizer.slices.iter().map(|(name, values)| (format!("optimizer.{name}"), &**values)));
