@@ -252,7 +252,7 @@ impl fmt::Display for LanguageModelReport {
         writeln!(f, "{tokens_per_second:.0} tokens/s, {seconds:.0} s; on {held_out} held-out texts")?;
         for foresight in &self.measured {
             let kept = if foresight.epoch == *best_epoch { ", kept" } else { "" };
-            writeln!(f, "  after {} epochs: {foresight}{kept}", foresight.epoch)?;
+            writeln!(f, "  epoch {}: {foresight}{kept}", foresight.epoch)?;
         }
         Ok(())
     }

@@ -205,7 +205,7 @@ fn measure<L: Learner>(
     let history = &mut state.place.history;
     let epoch = history.measured.len();
     let measured = learner.measure(epoch, training_loss)?;
-    tracing::info!("after {epoch} epochs: {measured}");
+    tracing::info!("epoch {epoch}: {measured}");
     history.measured.push(measured);
     if epoch == 0 || measured.loss() < history.measured[history.best_epoch].loss() {
         history.best_epoch = epoch;

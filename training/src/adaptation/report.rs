@@ -73,7 +73,7 @@ impl fmt::Display for AdaptationReport {
         let Self { base, texts, held_out, texts_per_second, seconds, .. } = self;
         writeln!(f, "{base}: {texts} texts, {texts_per_second:.0}/s, {seconds:.0} s; on {held_out} held-out texts")?;
         for guessing in &self.measured {
-            writeln!(f, "  after {} epochs: {guessing}", guessing.epoch)?;
+            writeln!(f, "  epoch {}: {guessing}", guessing.epoch)?;
         }
         Ok(())
     }

@@ -78,9 +78,9 @@ impl Measured for RankingEpoch {
 
 impl fmt::Display for RankingEpoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { epoch, loss, validation } = self;
-        let loss = loss.map(|loss| format!(", loss {loss:.3}")).unwrap_or_default();
-        write!(f, "epoch {epoch}{loss}: validation {validation}")
+        let Self { loss, validation, .. } = self;
+        let loss = loss.map(|loss| format!("loss {loss:.3}, ")).unwrap_or_default();
+        write!(f, "{loss}validation {validation}")
     }
 }
 
@@ -92,7 +92,7 @@ impl fmt::Display for RankingReport {
             "{base}: {pairs} pairs of {queries} queries and {answers} answers, {:.0}/s, {:.0} s; {left_out} left out",
             self.pairs_per_second, self.seconds
         )?;
-        self.measured.iter().try_for_each(|epoch| writeln!(f, "  {epoch}"))?;
+        self.measured.iter().try_for_each(|measured| writeln!(f, "  epoch {}: {measured}", measured.epoch))?;
         writeln!(f, "epoch {best_epoch} is kept; {} test queries, {} candidates", after.queries, after.candidates)?;
         writeln!(f, "  before  {before}")?;
         writeln!(f, "  after   {after}")
