@@ -222,6 +222,14 @@ pub enum TrainingError {
         /// What is wrong and what would mend it.
         message: String,
     },
+    /// An encoder cannot be read back from ONNX.
+    #[error("cannot import: {} {message}", path.display())]
+    Import {
+        /// The ONNX file or the tokenizer.
+        path: PathBuf,
+        /// What is wrong with it and what would mend it.
+        message: String,
+    },
     /// A part of a model cannot be left out.
     #[error("cannot prune: {}: {message}", path.display())]
     Pruning {
@@ -377,6 +385,7 @@ impl Failure for TrainingError {
             | Self::MissingLabel { .. }
             | Self::NotTags { .. }
             | Self::FineTuned { .. }
+            | Self::Import { .. }
             | Self::Pruning { .. }
             | Self::NotFetched { .. }
             | Self::OtherKind { .. }

@@ -21,6 +21,7 @@ pub mod explanation;
 pub mod export;
 mod few_shot;
 mod fine_tuned;
+mod import;
 pub mod label_audit;
 pub mod language_model;
 mod metrics;
@@ -50,6 +51,7 @@ pub use engine::{AdapterKind, Freeze, Frozen, LossKind, OptimizerKind, Pooling, 
 pub use error::{Location, TrainingError};
 pub use evaluation::{Evaluation, predict};
 pub use few_shot::FewShot;
+pub use import::{ImportReport, import_onnx};
 pub use metrics::{
     EntityReport, EvaluationReport, HeadReport, LabelMetrics, MultiLabelReport, RegressionReport, RetrievalReport,
 };

@@ -81,6 +81,8 @@ pub(crate) enum Command {
     LanguageModel(commands::language_model::LanguageModelCommand),
     /// Fine-tune an encoder that finds the right answers of queries
     Rank(Box<commands::rank::RankCommand>),
+    /// Make a base encoder of one that is kept as ONNX
+    Import(commands::import::ImportCommand),
     /// Fine-tune an encoder on labelled files and publish it
     Train(Box<commands::train::TrainCommand>),
     /// Measure a training recipe: every row judged by a model that has not seen it
@@ -126,6 +128,7 @@ impl Command {
             Self::Adapt(command) => command.run(global),
             Self::LanguageModel(command) => command.run(global),
             Self::Rank(command) => command.run(global),
+            Self::Import(command) => command.run(),
             Self::Train(command) => command.run(global).await,
             Self::CrossValidate(command) => command.run(global).await,
             Self::Search(command) => command.run(global),

@@ -12,6 +12,7 @@ pub(crate) mod evaluate;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod feed;
+pub(crate) mod import;
 pub(crate) mod language_model;
 pub(crate) mod model;
 pub(crate) mod monitor;

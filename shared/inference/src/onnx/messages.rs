@@ -94,6 +94,9 @@ pub struct AttributeProto {
     /// The value, for [`AttributeType::String`].
     #[prost(bytes = "bytes", optional, tag = "4")]
     pub s: Option<Bytes>,
+    /// The value, for [`AttributeType::Tensor`].
+    #[prost(message, optional, tag = "5")]
+    pub t: Option<TensorProto>,
     /// The value, for [`AttributeType::Floats`].
     #[prost(float, repeated, packed = "false", tag = "7")]
     pub floats: Vec<f32>,
@@ -117,6 +120,8 @@ pub enum AttributeType {
     Int = 2,
     /// `s`.
     String = 3,
+    /// `t`.
+    Tensor = 4,
     /// `floats`.
     Floats = 6,
     /// `ints`.
