@@ -6,10 +6,10 @@ use std::time::Instant;
 use foundation::configuration::ConfigurationError;
 use foundation::parts::Part;
 
-use crate::dataset::{FoldedTask, Folds};
+use crate::dataset::{FoldedTask, Folds, Row};
 use crate::directory::base_name;
 use crate::error::TrainingError;
-use crate::evaluation::{CrossValidation, FoldedEvaluation};
+use crate::evaluation::{CrossValidation, FoldedEvaluation, Slice};
 use crate::out_of_fold::{JudgedRow, OutOfFold, OutOfFoldFile, read_files};
 use crate::run::TrainingRun;
 use crate::trainer::train_and_score;
@@ -25,6 +25,8 @@ pub struct CrossValidationRequest<'a> {
     pub only: &'a [usize],
     /// Out-of-fold files of the same run and data: their folds are taken and not trained again.
     pub from: &'a [PathBuf],
+    /// Columns whose values part the rows, to be measured apart.
+    pub slices: &'a [String],
     /// Where to write the out-of-fold rows, after every fold.
     pub out_of_fold: Option<&'a Path>,
 }
@@ -48,7 +50,7 @@ pub fn cross_validate(request: &CrossValidationRequest<'_>) -> Result<CrossValid
         Some(base) => base.clone(),
         None => Part::BaseEncoder.locate()?,
     };
-    let folds = Folds::load(&run.tasks, request.folds, run.split_seed())?;
+    let folds = Folds::load(&run.tasks, request.folds, run.split_seed(), request.slices)?;
     if let Some(fold) = only.iter().find(|fold| !(1..=folds.count()).contains(*fold)) {
         let message = format!("there is no fold {fold}; the folds are 1 to {}", folds.count());
         return Err(ConfigurationError::invalid("only", message).into());
@@ -70,7 +72,11 @@ pub fn cross_validate(request: &CrossValidationRequest<'_>) -> Result<CrossValid
         }
         write(&judged)?;
     }
-    let evaluate = |(task, judged): (&FoldedTask, &OutOfFold)| FoldedEvaluation::of(judged, task.cleaning());
+    let evaluate = |(task, judged): (&FoldedTask, &OutOfFold)| {
+        let mut evaluation = FoldedEvaluation::of(judged, task.cleaning())?;
+        evaluation.pooled.slices = slices(&folds, task, judged)?;
+        Ok(evaluation)
+    };
     Ok(CrossValidation {
         version: CrossValidation::VERSION,
         name: run.name.clone(),
@@ -79,9 +85,23 @@ pub fn cross_validate(request: &CrossValidationRequest<'_>) -> Result<CrossValid
         hyperparameters: run.hyperparameters.clone(),
         data_digest: folds.digest(),
         folds: folds.count(),
-        tasks: folds.tasks().iter().zip(&judged.tasks).map(evaluate).collect::<Result<_, _>>()?,
+        tasks: folds.tasks().iter().zip(&judged.tasks).map(evaluate).collect::<Result<_, TrainingError>>()?,
         seconds: started.elapsed().as_secs_f64(),
     })
+}
+
+/// The judged rows parted by the values of the columns that were read beside them.
+fn slices(folds: &Folds, task: &FoldedTask, judged: &OutOfFold) -> Result<Vec<Slice>, TrainingError> {
+    let predictions = judged.predictions(None)?;
+    let rows: Vec<&Row> = judged.folds().iter().flat_map(|fold| task.held_out(fold - 1)).map(|(row, _)| row).collect();
+    let columns = folds.columns();
+    let slice = |(place, column): (usize, &String)| {
+        // The column of the split, if it is by one, stands before them.
+        let values =
+            rows.iter().map(|row| row.extra.iter().rev().nth(columns.len() - 1 - place).map_or("", String::as_str));
+        Slice::of(column, values, &predictions)
+    };
+    Ok(columns.iter().enumerate().map(slice).collect())
 }
 
 /// What tells this run from others: rows of two runs are not put together.

@@ -78,7 +78,7 @@ impl TaskData {
     /// split leads.
     pub fn load(tasks: &[Task], seed: u64) -> Result<Vec<Self>, TrainingError> {
         let mut taken = Taken::default();
-        let prepared = preparation::prepare(tasks)?;
+        let prepared = preparation::prepare(tasks, &[])?;
         tasks.iter().zip(prepared).map(|(task, prepared)| Self::split(task, prepared, seed, &mut taken)).collect()
     }
 

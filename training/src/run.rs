@@ -393,6 +393,10 @@ mod tests {
         check("kind = \"regression\"\nlabel_names = \"a.csv\"\n", "tasks[0].label_names");
         check("kind = \"multi-label\"\nloss = { kind = \"class-balanced\" }\n", "cross-entropy or focal");
         check("test = [{ path = \"b.csv\", label_separator = \";\" }]\n", "tasks[0].data: has a label_separator");
+        check(
+            "kind = \"multi-label\"\ntest = [{ path = \"b.csv\", agreement = \"votes\" }]\n",
+            "tasks[0].data: has an agreement",
+        );
         check("[[tasks]]\nname = \"sentiment\"\ndata = [{ path = \"b.csv\" }]\n", "tasks[1].name");
     }
 }

@@ -92,6 +92,7 @@ mod tests {
     fn rows() -> Vec<Row> {
         let row = |text: &str, label: &str, desk: &str| Row {
             text: text.to_owned(),
+            agreement: 1.0,
             label: label.to_owned(),
             extra: vec![desk.to_owned()],
             at: Location { path: Path::new("rows.csv").into(), line: 2 },

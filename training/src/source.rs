@@ -67,6 +67,10 @@ pub struct DataSource {
     /// a `conll` file.
     #[serde(default)]
     pub label: Option<String>,
+    /// The column, JSON key or JSON Pointer of the share of annotators who chose the label, above 0 to 1, where a row has one of
+    /// some labels. The rest is taken to be divided evenly over the other labels: a row that people disagree about teaches less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<String>,
     /// Whether a CSV or TSV file begins with the columns' names. Without, columns are called `1`, `2` and so on.
     #[serde(default = "yes")]
     pub header: bool,
@@ -148,6 +152,7 @@ impl DataSource {
             text: None,
             text_pair: None,
             label: None,
+            agreement: None,
             header: true,
             separator: None,
             label_separator: None,
@@ -157,7 +162,7 @@ impl DataSource {
 
     /// The same file read for its texts alone: its rows need no label.
     pub fn without_label(&self) -> Self {
-        Self { label: Some(self.text_column().to_owned()), ..self.clone() }
+        Self { label: Some(self.text_column().to_owned()), agreement: None, ..self.clone() }
     }
 
     /// The format: the one set, else by the file's ending.

@@ -13,13 +13,15 @@ use crate::error::{Location, TrainingError};
 use crate::source::{DEFAULT_LABEL_SEPARATOR, DataSource, RawRow};
 
 /// A cleaned row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// The text, with single spaces and no control characters, or a [`pair`] of such; never empty.
     pub text: String,
     /// The label, trimmed and renamed. Empty where a row has none of its task's labels; several stand in it as
     /// [`Row::labels`] reads them.
     pub label: String,
+    /// The share of annotators who chose the label, above 0 to 1; 1 where nobody tells.
+    pub agreement: f64,
     /// The values of the further columns asked for, trimmed.
     pub extra: Vec<String>,
     /// Where it stands.
@@ -126,12 +128,16 @@ pub fn read_rows<'a>(
 ) -> Result<Vec<Row>, TrainingError> {
     let (labels, separator) = (labels.into(), source.label_separator.unwrap_or(DEFAULT_LABEL_SEPARATOR));
     let mut rows = Vec::new();
-    let columns: Vec<String> = extra.iter().chain(&source.text_pair).cloned().collect();
+    let columns: Vec<String> = extra.iter().chain(&source.text_pair).chain(&source.agreement).cloned().collect();
     for mut raw in source.read_with(&columns)? {
         cleaning.read += 1;
+        let agreement = match source.agreement.as_ref().and_then(|_| raw.extra.pop()) {
+            Some(cell) => share(cell.trim(), &raw.at)?,
+            None => 1.0,
+        };
         let second = source.text_pair.as_ref().and_then(|_| raw.extra.pop());
         if let Some(row) = tidy(raw, second, labels, separator, rules, cleaning)? {
-            rows.push(row);
+            rows.push(Row { agreement, ..row });
         }
     }
     Ok(rows)
@@ -170,7 +176,19 @@ fn tidy(
     cleaning.trimmed_labels += usize::from(label.len() < raw.label.len());
     let label = labels.read(label, separator, &raw.at)?;
     let extra = raw.extra.iter().map(|value| value.trim().to_owned()).collect();
-    Ok(Some(Row { text, label, extra, at: raw.at }))
+    Ok(Some(Row { text, label, agreement: 1.0, extra, at: raw.at }))
+}
+
+/// A share of annotators.
+fn share(cell: &str, at: &Location) -> Result<f64, TrainingError> {
+    match cell.parse::<f64>() {
+        Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
+        _ => {
+            let message =
+                format!("{cell:?} is no share of annotators, which is a number above 0 and up to 1, such as 0.75");
+            Err(TrainingError::Row { at: at.clone(), field: "agreement".to_owned(), message })
+        }
+    }
 }
 
 fn tidy_text(text: String, rules: CleaningRules, cleaning: &mut Cleaning) -> String {

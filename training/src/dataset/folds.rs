@@ -19,6 +19,7 @@ use crate::run::{SplitBy, Task, TaskKind};
 pub struct Folds {
     count: usize,
     seed: u64,
+    columns: Vec<String>,
     tasks: Vec<FoldedTask>,
 }
 
@@ -42,14 +43,14 @@ struct Dealt {
 }
 
 impl Folds {
-    /// Reads and cleans the tasks' files and deals their rows to `count` folds. A task's own validation file stays what it is;
+    /// Reads and cleans the tasks' files and deals their rows to `count` folds; `columns` are read beside. A task's own validation file stays what it is;
     /// its own test file is left alone, and no text of it is among the rows.
     ///
     /// # Errors
     ///
     /// What [`TaskData::load`] refuses, fewer than two folds, a task that is not single-label, a label with fewer rows than folds, a task that is split by time,
     /// and folds that leave a task nothing to be tested on or a label nothing to be learned from.
-    pub fn load(tasks: &[Task], count: usize, seed: u64) -> Result<Self, TrainingError> {
+    pub fn load(tasks: &[Task], count: usize, seed: u64, columns: &[String]) -> Result<Self, TrainingError> {
         if count < 2 {
             return Err(ConfigurationError::invalid("folds", "must be at least 2").into());
         }
@@ -60,11 +61,16 @@ impl Folds {
         }
         let mut dealt = Dealt::default();
         let deal = |(task, prepared)| FoldedTask::deal(task, prepared, count, seed, &mut dealt);
-        let tasks = tasks.iter().zip(prepare(tasks)?).map(deal).collect::<Result<_, _>>()?;
-        let folds = Self { count, seed, tasks };
+        let tasks = tasks.iter().zip(prepare(tasks, columns)?).map(deal).collect::<Result<_, _>>()?;
+        let folds = Self { count, seed, columns: columns.to_vec(), tasks };
         // What any fold would be refused for is told before hours of training.
         (0..count).try_for_each(|fold| folds.data(fold).map(drop))?;
         Ok(folds)
+    }
+
+    /// The columns that were read beside the rows; their values end each row's [`Row::extra`].
+    pub fn columns(&self) -> &[String] {
+        &self.columns
     }
 
     /// How many there are.
@@ -92,6 +98,9 @@ impl Folds {
         for task in &self.tasks {
             for (row, fold) in task.prepared.rows.iter().zip(&task.folds) {
                 content.push_str(&format!("{}\t{fold}\t{}\t{}\n", task.name(), row.label, row.text));
+                if row.agreement < 1.0 {
+                    content.push_str(&format!("{}\n", row.agreement));
+                }
             }
         }
         foundation::digest::sha256(content.as_bytes())

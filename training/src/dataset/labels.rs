@@ -93,6 +93,7 @@ impl LabelSet {
     pub(super) fn written(&self, target: &Target) -> String {
         match target {
             Target::Label(label) => self.names[*label].clone(),
+            Target::Contested { label, agreement } => format!("{}{BETWEEN}{agreement}", self.names[*label]),
             Target::Labels(labels) => self.joined(labels, &BETWEEN.to_string()),
             Target::Tags(tags) => self.joined(tags, " "),
             Target::Value(value) => value.to_string(),
@@ -115,7 +116,10 @@ impl LabelSet {
     /// [`TrainingError::UnknownLabel`], and [`TrainingError::Row`] where there should be a number and is none.
     pub fn target(&self, row: &Row, kind: TaskKind) -> Result<Target, TrainingError> {
         match kind {
-            TaskKind::SingleLabel => self.index_of(row).map(Target::Label),
+            TaskKind::SingleLabel => {
+                let (label, agreement) = (self.index_of(row)?, row.agreement);
+                Ok(if agreement < 1.0 { Target::Contested { label, agreement } } else { Target::Label(label) })
+            }
             TaskKind::MultiLabel => {
                 let mut labels = row.labels().map(|label| self.index(label, row)).collect::<Result<Vec<_>, _>>()?;
                 labels.sort_unstable();

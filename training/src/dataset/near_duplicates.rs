@@ -33,6 +33,7 @@ mod tests {
         let at = |line: usize| Location { path: Path::new("rows.csv").into(), line: line as u64 };
         let row = |(line, text): (usize, &String)| Row {
             text: text.clone(),
+            agreement: 1.0,
             label: "a".to_owned(),
             extra: Vec::new(),
             at: at(line),

@@ -14,16 +14,17 @@ use crate::source::DataSource;
 pub(super) struct Prepared {
     pub(super) kind: TaskKind,
     pub(super) labels: LabelSet,
-    /// With the value of the column that the split is by, if it is by one.
+    /// With the value of the column that the split is by, if it is by one, and those of the columns asked for.
     pub(super) rows: Vec<Row>,
     pub(super) validation: Vec<Row>,
     pub(super) test: Vec<Row>,
     pub(super) cleaning: Cleaning,
 }
 
-/// Reads and cleans the tasks' files. No text of any validation or test file stays among the rows of any task.
-pub(super) fn prepare(tasks: &[Task]) -> Result<Vec<Prepared>, TrainingError> {
-    let files = tasks.iter().map(Files::read).collect::<Result<Vec<_>, _>>()?;
+/// Reads and cleans the tasks' files. No text of any validation or test file stays among the rows of any task. `columns` are
+/// read beside each row to be split.
+pub(super) fn prepare(tasks: &[Task], columns: &[String]) -> Result<Vec<Prepared>, TrainingError> {
+    let files = tasks.iter().map(|task| Files::read(task, columns)).collect::<Result<Vec<_>, _>>()?;
     let held_out = files.iter().flat_map(|files| files.validation.iter().chain(&files.test));
     let held_out: HashSet<String> = held_out.map(|row| key(&row.text)).collect();
     tasks.iter().zip(files).map(|(task, files)| files.prepare(task, &held_out)).collect()
@@ -39,7 +40,7 @@ struct Files {
 }
 
 impl Files {
-    fn read(task: &Task) -> Result<Self, TrainingError> {
+    fn read(task: &Task, columns: &[String]) -> Result<Self, TrainingError> {
         let names = task.label_names.as_deref().map(LabelNames::load).transpose()?;
         let labels = LabelReading { kind: task.kind, names: names.as_ref() };
         let mut cleaning = Cleaning::default();
@@ -53,7 +54,8 @@ impl Files {
                 TaskKind::Tokens => rows.into_iter().map(tagged::checked).collect(),
             }
         };
-        let data = read(&task.data, task.split.by.column().map_or(&[], std::slice::from_ref))?;
+        let columns: Vec<String> = task.split.by.column().into_iter().chain(columns).cloned().collect();
+        let data = read(&task.data, &columns)?;
         let (validation, test) = (read(&task.validation, &[])?, read(&task.test, &[])?);
         Ok(Self { names, data, validation, test, cleaning })
     }

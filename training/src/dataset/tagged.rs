@@ -86,7 +86,7 @@ mod tests {
 
     fn row(text: &str, label: &str) -> Row {
         let at = Location { path: Path::new("rows.conll").into(), line: 7 };
-        Row { text: text.to_owned(), label: label.to_owned(), extra: Vec::new(), at }
+        Row { text: text.to_owned(), label: label.to_owned(), agreement: 1.0, extra: Vec::new(), at }
     }
 
     fn task() -> Task {

@@ -140,6 +140,7 @@ fn label_names_give_names_and_order_and_numbers_may_still_be_used() {
     assert_eq!(data.labels.names(), ["zinc", "acid"]);
     let row = |label: &str| Row {
         text: "a".into(),
+        agreement: 1.0,
         label: label.into(),
         extra: Vec::new(),
         at: crate::error::Location { path: std::path::Path::new("x.csv").into(), line: 1 },
@@ -293,4 +294,34 @@ fn rows_in_other_languages_are_left_out_and_unsure_ones_stay() {
     // A test file is what its user says.
     task.test = vec![write(&directory, "test.csv", &format!("text,label\n{german},up\n"))];
     assert_eq!(load_task(&task, 1).unwrap().test.len(), 1);
+}
+
+#[test]
+fn annotators_agreement_is_part_of_the_target_and_of_the_digest() {
+    let directory = tempfile::tempdir().unwrap();
+    let load = |votes: &str| {
+        let row = |label: &str, number: usize| {
+            format!("{label} text {number},{label},{}\n", if number == 0 { votes } else { "1" })
+        };
+        let content: String = (0..20).flat_map(|number| [row("up", number), row("down", number)]).collect();
+        let source = write(&directory, "data.csv", &format!("text,label,votes\n{content}"));
+        load_task(&task(DataSource { agreement: Some("votes".to_owned()), ..source }), 1)
+    };
+    let data = load(" 0.6 ").unwrap();
+    let all: Vec<&Example> = [&data.train, &data.validation, &data.test].into_iter().flatten().collect();
+    for example in &all {
+        let label = data.labels.position(example.text.split(' ').next().unwrap()).unwrap();
+        let expected = match example.text.ends_with(" 0") {
+            true => Target::Contested { label, agreement: 0.6 },
+            false => Target::Label(label),
+        };
+        assert_eq!(example.target, expected);
+        assert_eq!((example.target.label(), example.target.labels()), (Some(label), &[label][..]));
+    }
+    assert_eq!(all.len(), 40);
+    assert_ne!(load("0.7").unwrap().digest, data.digest);
+    for wrong in ["0", "-1", "1.5", "60 %", "", "NaN"] {
+        let message = load(wrong).unwrap_err().to_string();
+        assert!(message.contains("data.csv:2: agreement: ") && message.contains("above 0 and up to 1"), "{message}");
+    }
 }

@@ -129,6 +129,13 @@ impl Objective {
                 }
                 wanted
             }
+            // Annotators' votes as the target: Peterson and others, "Human Uncertainty Makes Classification More Robust", 2019.
+            Target::Contested { label, agreement } => {
+                let spread = self.label_smoothing / labels as f64;
+                let other = (1.0 - agreement) / (labels.max(2) - 1) as f64;
+                let wanted = |at| if at == *label { *agreement } else { other };
+                (0..labels).map(|at| (spread + (1.0 - self.label_smoothing) * wanted(at)) as f32).collect()
+            }
             Target::Labels(own) => {
                 let mut wanted = vec![(self.label_smoothing / 2.0) as f32; labels];
                 own.iter().for_each(|label| wanted[*label] = (1.0 - self.label_smoothing / 2.0) as f32);

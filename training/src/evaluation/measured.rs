@@ -146,7 +146,7 @@ mod tests {
 
     fn row(text: &str, label: &str) -> Row {
         let at = Location { path: std::path::Path::new("rows.csv").into(), line: 2 };
-        Row { text: text.into(), label: label.into(), extra: Vec::new(), at }
+        Row { text: text.into(), label: label.into(), agreement: 1.0, extra: Vec::new(), at }
     }
 
     #[test]

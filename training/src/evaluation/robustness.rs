@@ -121,6 +121,7 @@ mod tests {
     fn rows() -> Vec<Row> {
         let row = |line: u64| Row {
             text: if line.is_multiple_of(2) { "Profit of it rises" } else { "Profit of it falls" }.to_owned(),
+            agreement: 1.0,
             label: if line.is_multiple_of(2) { "up" } else { "down" }.to_owned(),
             extra: Vec::new(),
             at: Location { path: std::path::Path::new("rows.csv").into(), line },

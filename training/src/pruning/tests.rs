@@ -109,6 +109,7 @@ fn rows() -> Vec<Row> {
     let texts = ["shares fall", "the bank rises", "profit of the bank", "loss of shares", "the fall of the rise"];
     let row = |(place, text): (usize, &&str)| Row {
         text: text.to_string(),
+        agreement: 1.0,
         label: ["negative", "neutral", "positive"][place % 3].to_owned(),
         extra: Vec::new(),
         at: Location { path: Path::new("rows.csv").into(), line: 2 },

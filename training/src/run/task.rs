@@ -78,6 +78,11 @@ impl Task {
             let message = "has a label_separator, which only a task of kind = \"multi-label\" splits labels at";
             return Some(("data", message));
         }
+        if self.kind != TaskKind::SingleLabel && self.sources().any(|source| source.agreement.is_some()) {
+            let message =
+                "has an agreement, which is of a row's one label: the task must be of kind = \"single-label\"";
+            return Some(("data", message));
+        }
         if of_words && self.sources().any(|source| source.text_pair.is_some()) {
             return Some(("data", "has a text_pair, which a task of kind = \"tokens\" does not read"));
         }

@@ -28,7 +28,7 @@ impl Scale {
     pub(super) fn learned(&self, target: &Target) -> Target {
         match target {
             Target::Value(value) => Target::Value((value - self.mean) / self.deviation),
-            Target::Label(_) | Target::Labels(_) | Target::Tags(_) => target.clone(),
+            Target::Label(_) | Target::Contested { .. } | Target::Labels(_) | Target::Tags(_) => target.clone(),
         }
     }
 

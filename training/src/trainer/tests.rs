@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use ndarray::Array2;
@@ -211,13 +211,24 @@ fn folds_are_judged_by_models_that_have_not_seen_them_and_parts_make_the_whole()
     let mut run = run(directory.path());
     run.hyperparameters.epochs = 15;
     let path = |name: &str| directory.path().join(name);
-    let request =
-        |only: &'static [usize]| CrossValidationRequest { run: &run, folds: 2, only, from: &[], out_of_fold: None };
+    let slices = ["label".to_owned()];
+    let request = |only: &'static [usize]| CrossValidationRequest {
+        run: &run,
+        folds: 2,
+        only,
+        from: &[],
+        slices: &slices,
+        out_of_fold: None,
+    };
     let (all, part) = (path("all.ndjson"), path("part.ndjson"));
     let whole = cross_validate(&CrossValidationRequest { out_of_fold: Some(&all), ..request(&[]) }).unwrap();
     for task in &whole.tasks {
         assert!(task.accuracy.mean > 0.65, "{whole}");
         assert_eq!((task.folds.len(), task.pooled.report.rows), (2, task.folds.iter().map(|fold| fold.rows).sum()));
+        // Parted by their labels, rows are as right as the label's recall says.
+        let recalls = task.pooled.report.labels.iter().map(|label| (label.label.as_str(), label.recall));
+        let slice = task.pooled.slices[0].values.iter().map(|value| (value.value.as_str(), value.accuracy));
+        assert_eq!(recalls.collect::<BTreeMap<_, _>>(), slice.collect());
     }
     let judged = read_files(std::slice::from_ref(&all)).unwrap();
     assert_eq!((judged.tasks[1].labels.join(" "), judged.tasks[1].folds()), ("rain sun".to_owned(), vec![1, 2]));

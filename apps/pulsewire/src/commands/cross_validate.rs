@@ -16,6 +16,7 @@ EXAMPLES:
   pulsewire cross-validate --data labelled.csv --text headline --label sentiment --folds 5 --out-of-fold rows.ndjson
   pulsewire cross-validate --run finance.toml --only 1,2,3 --out-of-fold first.ndjson     some folds on one machine,
   pulsewire cross-validate --run finance.toml --from first.ndjson                         the rest and the table on another
+  pulsewire cross-validate --data labelled.csv --slice desk                               where it is weak
 
 The rows are dealt to folds, fixed by the seed: each label has the same share of every fold, and where a run's file splits
 by group, groups stay together. Each fold in turn is held out, a model is trained on the others from the base encoder (a
@@ -41,6 +42,9 @@ pub(crate) struct CrossValidateCommand {
     /// Write every row with its probabilities (NDJSON)
     #[arg(long, value_name = "FILE")]
     out_of_fold: Option<PathBuf>,
+    /// Also measure each value of this column apart (may be given more than once)
+    #[arg(long, value_name = "COLUMN")]
+    slice: Vec<String>,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
@@ -58,6 +62,7 @@ impl CrossValidateCommand {
             folds: self.folds,
             only: &self.only,
             from: &self.from,
+            slices: &self.slice,
             out_of_fold: self.out_of_fold.as_deref(),
         };
         let result = tokio::task::block_in_place(|| cross_validate(&request))?;

@@ -6,6 +6,7 @@ use crate::error::Location;
 fn row(text: &str, label: &str, line: u64) -> Row {
     Row {
         text: text.into(),
+        agreement: 1.0,
         label: label.into(),
         at: Location { path: Path::new("rows.csv").into(), line },
         extra: Vec::new(),

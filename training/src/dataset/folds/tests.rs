@@ -30,14 +30,14 @@ fn texts(examples: &[Example]) -> HashSet<String> {
 }
 
 fn refusal(tasks: &[Task], count: usize) -> String {
-    Folds::load(tasks, count, 1).err().unwrap().to_string()
+    Folds::load(tasks, count, 1, &[]).err().unwrap().to_string()
 }
 
 #[test]
 fn every_row_is_held_out_once_and_never_learned_from_then() {
     let directory = tempfile::tempdir().unwrap();
     let task = task(&directory, "tone", &format!("text,label\n{}{}", rows("up", 63), rows("down", 22)));
-    let folds = Folds::load(std::slice::from_ref(&task), 5, 1).unwrap();
+    let folds = Folds::load(std::slice::from_ref(&task), 5, 1, &[]).unwrap();
     let mut seen = HashSet::new();
     for fold in 0..5 {
         let [data] = &folds.data(fold).unwrap()[..] else { panic!() };
@@ -55,7 +55,7 @@ fn every_row_is_held_out_once_and_never_learned_from_then() {
         seen.extend(test);
     }
     assert_eq!(seen.len(), 85);
-    let again = |seed| Folds::load(std::slice::from_ref(&task), 5, seed).unwrap().digest();
+    let again = |seed| Folds::load(std::slice::from_ref(&task), 5, seed, &[]).unwrap().digest();
     assert!(again(1) == folds.digest() && again(2) != folds.digest());
 }
 
@@ -69,7 +69,7 @@ fn tasks_share_their_folds() {
         task.data[0].label = Some(name.to_owned());
         Task { name: name.to_owned(), ..task }
     });
-    let folds = Folds::load(&tasks, 3, 1).unwrap();
+    let folds = Folds::load(&tasks, 3, 1, &[]).unwrap();
     for fold in 0..3 {
         let data = folds.data(fold).unwrap();
         assert_eq!(texts(&data[0].test), texts(&data[1].test));
@@ -87,7 +87,7 @@ fn groups_stay_together() {
     task.split.by = SplitBy::Group { column: "author".to_owned() };
     let author = |text: &String| text["text ".len()..].parse::<usize>().unwrap() % 13;
     for fold in 0..4 {
-        let data = Folds::load(std::slice::from_ref(&task), 4, 1).unwrap().data(fold).unwrap().remove(0);
+        let data = Folds::load(std::slice::from_ref(&task), 4, 1, &[]).unwrap().data(fold).unwrap().remove(0);
         let [train, validation, test] = [&data.train, &data.validation, &data.test]
             .map(|side| texts(side).iter().map(author).collect::<HashSet<_>>());
         assert!(train.is_disjoint(&validation) && train.is_disjoint(&test) && validation.is_disjoint(&test));
@@ -104,7 +104,7 @@ fn folds_that_cannot_be_are_refused() {
     let message = refusal(std::slice::from_ref(&task), 10);
     assert!(message.contains("label \"down\" has 8 rows, fewer than the 10 folds"), "{message}");
     assert!(refusal(std::slice::from_ref(&task), 1).contains("folds: must be at least 2"));
-    assert!(Folds::load(std::slice::from_ref(&task), 8, 1).is_ok());
+    assert!(Folds::load(std::slice::from_ref(&task), 8, 1, &[]).is_ok());
     task.split.by = SplitBy::Time { column: "label".to_owned() };
     assert!(refusal(&[task], 2).contains("split by time"));
 }

@@ -8,6 +8,7 @@ use crate::error::Location;
 fn rows<T: ToString>(values: impl IntoIterator<Item = T>) -> Vec<Row> {
     let row = |(number, value): (usize, T)| Row {
         text: format!("text {number}"),
+        agreement: 1.0,
         label: ["down", "up"][number % 2].to_owned(),
         extra: vec![value.to_string()],
         at: Location { path: Path::new("rows.csv").into(), line: number as u64 + 2 },

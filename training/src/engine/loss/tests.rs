@@ -60,6 +60,17 @@ fn targets_of_each_kind_are_what_is_wanted() {
         objective.wanted(&[&target], labels).unwrap().to_vec2().unwrap()
     };
     assert_eq!(wanted(TaskKind::SingleLabel, Target::Label(1), 2), [[0.125, 0.875], [0.125, 0.875]]);
+    // Three of four annotators; the fourth is divided over the other labels, and a quarter of it all over all labels.
+    let contested = Target::Contested { label: 2, agreement: 0.75 };
+    let spread = 0.25 / 3.0;
+    let [first, _] = &wanted(TaskKind::SingleLabel, contested, 3)[..] else { panic!() };
+    for (got, share) in first.iter().zip([0.125, 0.125, 0.75]) {
+        assert!((got - (spread + 0.75 * share)).abs() < 1e-6, "{first:?}");
+    }
+    assert_eq!(
+        wanted(TaskKind::SingleLabel, Target::Contested { label: 0, agreement: 0.5 }, 2),
+        wanted(TaskKind::SingleLabel, Target::Contested { label: 1, agreement: 0.5 }, 2)
+    );
     assert_eq!(wanted(TaskKind::MultiLabel, Target::Labels([0, 2].into()), 3), [[0.875, 0.125, 0.875]; 2]);
     assert_eq!(wanted(TaskKind::Regression, Target::Value(-1.5), 1), [[-1.5], [-1.5]]);
 }

@@ -153,7 +153,8 @@ fn teachers_of_something_else_are_refused() {
     other.distillation = Some(Distillation { teachers: vec![good.clone()], ..Default::default() });
     train(&other, &staging).unwrap();
 
-    let request = CrossValidationRequest { run: &other, folds: 2, only: &[], from: &[], out_of_fold: None };
+    let request =
+        CrossValidationRequest { run: &other, folds: 2, only: &[], from: &[], slices: &[], out_of_fold: None };
     let message = cross_validate(&request).err().unwrap().to_string();
     assert!(message.contains("has seen the rows of every fold"), "{message}");
 }
@@ -165,7 +166,7 @@ fn teachers_of_the_runs_own_making_teach_fold_by_fold() {
     let distillation = Distillation { seeds: vec![5, 6], weight: 1.0, ..Default::default() };
     let pupil = TrainingRun { distillation: Some(distillation), ..run.clone() };
     let judged = |run: &TrainingRun| {
-        let request = CrossValidationRequest { run, folds: 2, only: &[], from: &[], out_of_fold: None };
+        let request = CrossValidationRequest { run, folds: 2, only: &[], from: &[], slices: &[], out_of_fold: None };
         cross_validate(&request).unwrap().tasks.remove(0).accuracy.mean
     };
     assert!(judged(&pupil) > 0.65, "{}", judged(&pupil));

@@ -139,7 +139,7 @@ fn other_methods_take_every_kind() {
 fn folds_of_other_kinds_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let run = run_of_kinds(directory.path());
-    let request = CrossValidationRequest { run: &run, folds: 2, only: &[], from: &[], out_of_fold: None };
+    let request = CrossValidationRequest { run: &run, folds: 2, only: &[], from: &[], slices: &[], out_of_fold: None };
     let message = cross_validate(&request).err().unwrap().to_string();
     assert!(message.contains("tasks[1].kind") && message.contains("single-label"), "{message}");
 }

@@ -220,7 +220,7 @@ fn bad_tags_are_named_before_training() {
     assert!(message.contains("b.conll:3: tag: \"SKY\""), "{message}");
     let message = refusal("c.csv", "text,label\nup again,B-SIDE\n");
     assert!(message.contains("c.csv:2: label: has 1 tags for 2 words"), "{message}");
-    let folds = CrossValidationRequest { run: &run, folds: 2, only: &[], from: &[], out_of_fold: None };
+    let folds = CrossValidationRequest { run: &run, folds: 2, only: &[], from: &[], slices: &[], out_of_fold: None };
     let message = cross_validate(&folds).err().unwrap().to_string();
     assert!(message.contains("tasks[0].kind"), "{message}");
 }

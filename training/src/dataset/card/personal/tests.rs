@@ -6,6 +6,7 @@ use crate::error::Location;
 fn row(text: &str, line: u64) -> Row {
     Row {
         text: text.to_owned(),
+        agreement: 1.0,
         label: "a".to_owned(),
         at: Location { path: Path::new("rows.csv").into(), line },
         extra: Vec::new(),
