@@ -10,7 +10,7 @@ mod pairs;
 mod report;
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,7 +26,7 @@ use crate::directory::model_digest;
 use crate::engine::{EncoderConfig, Guess, MaskedLanguageModel, Mode, PackedBatch, Parameter, ScheduleKind, Weights};
 use crate::error::TrainingError;
 use crate::random::Random;
-use crate::source::DataSource;
+use crate::run::TextRun;
 use crate::unlabelled::{self, Learner, Plan};
 pub(crate) use corpus::distinct_texts;
 use lesson::{Lesson, Reader};
@@ -42,20 +42,7 @@ pub(crate) const HELD_OUT: usize = 50;
 pub(crate) const MOST_HELD_OUT: usize = 2_000;
 
 /// What to adapt, and to what.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Adaptation {
-    /// The directory of the base encoder; the one that `pulsewire setup` fetched where it is not set.
-    pub base: Option<PathBuf>,
-    /// The files of texts.
-    pub corpus: Vec<DataSource>,
-    /// The column, key or JSON Pointer that has another value in each document: no text follows one of another document. A file
-    /// is one document where it is not set.
-    pub document: Option<String>,
-    /// Decides what is held out, the order of texts, hidden words, new weights and dropout.
-    pub seed: u64,
-    /// How the weights are fitted.
-    pub settings: AdaptationSettings,
-}
+pub type Adaptation = TextRun<AdaptationSettings>;
 
 /// How an encoder is adapted. The defaults suit a MiniLM-sized encoder and some ten thousand short texts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,6 +65,10 @@ pub struct AdaptationSettings {
     /// What is learned of pairs of texts that follow each other; none for texts by themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pairs: Option<PairTask>,
+    /// The column, key or JSON Pointer that has another value in each document: no text of a pair follows one of another document.
+    /// A file is one document where it is not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
 }
 
 impl Default for AdaptationSettings {
@@ -91,6 +82,7 @@ impl Default for AdaptationSettings {
             dropout: 0.1,
             max_tokens: 128,
             pairs: None,
+            document: None,
         }
     }
 }

@@ -9,7 +9,7 @@ mod tokenizer;
 mod writer;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use foundation::configuration::ConfigurationError;
@@ -21,25 +21,21 @@ use crate::checkpoint::{Checkpoints, Keeper};
 use crate::directory::model_digest;
 use crate::engine::ScheduleKind;
 use crate::error::TrainingError;
-use crate::source::DataSource;
+use crate::run::TextRun;
 use crate::unlabelled::{self, Measured};
 pub use decoding::Decoding;
 pub use export::export_language_model;
 use fit::TextLearner;
 pub use writer::{LanguageModel, Written};
 
-/// What a language model learns, and how.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LanguageModelRun {
-    /// The directory of a `GPT2LMHeadModel` to go on from, with its tokenizer; a new model where it is not set.
-    pub base: Option<PathBuf>,
-    /// The files of texts.
-    pub corpus: Vec<DataSource>,
-    /// Decides what is held out, the order of texts, new weights and dropout.
-    pub seed: u64,
-    /// The model's size and how it is fitted.
-    pub settings: LanguageModelSettings,
-}
+/// What a language model learns, and how; a base is the directory of a `GPT2LMHeadModel` with its tokenizer.
+pub type LanguageModelRun = TextRun<LanguageModelSettings>;
+
+/// The highest rate of a new model, where none is set.
+pub const NEW_RATE: f64 = 1e-3;
+
+/// The highest rate with a base, whose weights are to be moved, not made.
+pub const BASE_RATE: f64 = 5e-5;
 
 /// A language model's size and how it is fitted. The defaults make a model of some four million weights from some ten thousand
 /// headlines.
@@ -50,8 +46,8 @@ pub struct LanguageModelSettings {
     pub epochs: usize,
     /// Texts in a step; a text longer than the context counts as several.
     pub batch_size: usize,
-    /// AdamW's highest rate. A twentieth is enough for a base.
-    pub learning_rate: f64,
+    /// AdamW's highest rate. Where it is not set, [`NEW_RATE`], or [`BASE_RATE`] with a base.
+    pub learning_rate: Option<f64>,
     /// How the rate falls.
     pub schedule: ScheduleKind,
     /// The share of steps over which the rate rises from zero.
@@ -77,7 +73,7 @@ impl Default for LanguageModelSettings {
         Self {
             epochs: 10,
             batch_size: 32,
-            learning_rate: 1e-3,
+            learning_rate: None,
             schedule: ScheduleKind::Cosine,
             warmup: 0.05,
             dropout: 0.1,
@@ -166,7 +162,7 @@ fn train_keeping(
 ) -> Result<LanguageModelReport, TrainingError> {
     let started = Instant::now();
     run.settings.validate()?;
-    let texts = distinct_texts(&run.corpus)?;
+    let texts = distinct_texts(&run.data)?;
     let data_digest = foundation::digest::sha256(texts.join("\n").as_bytes());
     let keeper = match checkpoints {
         Some(checkpoints) => {
@@ -189,7 +185,7 @@ fn train_keeping(
         version: 1,
         base: run.base.as_ref().map(|base| base.display().to_string()),
         seed: run.seed,
-        settings: run.settings.clone(),
+        settings: LanguageModelSettings { learning_rate: Some(learner.rate()), ..run.settings.clone() },
         parameters: learner.model.parameters().iter().map(|parameter| parameter.len()).sum(),
         vocabulary: learner.config.vocab_size,
         texts: learner.texts,
@@ -207,11 +203,12 @@ fn train_keeping(
 
 impl LanguageModelSettings {
     fn validate(&self) -> Result<(), ConfigurationError> {
+        let rate = self.learning_rate.unwrap_or(NEW_RATE);
         let divided = self.heads >= 1 && self.width.is_multiple_of(self.heads);
         let checks = [
             ("epochs", self.epochs >= 1, "must be at least 1"),
             ("batch_size", (1..=4096).contains(&self.batch_size), "must be 1 to 4096"),
-            ("learning_rate", self.learning_rate > 0.0 && self.learning_rate < 1.0, "must be above 0 and below 1"),
+            ("learning_rate", rate > 0.0 && rate < 1.0, "must be above 0 and below 1"),
             ("warmup", (0.0..1.0).contains(&self.warmup), "must be 0 to below 1"),
             ("dropout", (0.0..0.9).contains(&self.dropout), "must be 0 to below 0.9"),
             ("patience", self.patience >= 1, "must be at least 1"),

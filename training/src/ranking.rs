@@ -11,7 +11,7 @@ mod measure;
 mod pairs;
 mod report;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use foundation::configuration::ConfigurationError;
@@ -22,7 +22,7 @@ use serde_json::json;
 use crate::checkpoint::{Checkpoints, Keeper};
 use crate::directory::model_digest;
 use crate::error::TrainingError;
-use crate::source::DataSource;
+use crate::run::TextRun;
 use crate::unlabelled;
 use fit::RankingLearner;
 use pairs::Pairs;
@@ -30,20 +30,7 @@ use pairs::Pairs;
 pub use report::{RankingEpoch, RankingReport};
 
 /// What an encoder of queries and answers learns from, and how.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RankingRun {
-    /// The directory of the base encoder; the one that `pulsewire setup` fetched where it is not set.
-    #[serde(default)]
-    pub base: Option<PathBuf>,
-    /// Files, queries or topics of pairs: a query as `text`, and as `text_pair` an answer that is right for it.
-    pub data: Vec<DataSource>,
-    /// Decides the order of pairs and dropout. The split is a function of the queries alone.
-    pub seed: u64,
-    /// How it is learned.
-    #[serde(default)]
-    pub settings: RankingSettings,
-}
+pub type RankingRun = TextRun<RankingSettings>;
 
 /// How an encoder of queries and answers is learned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 mod hyperparameters;
 mod split;
 mod task;
+mod text_run;
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,7 @@ pub use hyperparameters::Hyperparameters;
 pub use inference::TaskKind;
 pub use split::{Split, SplitBy};
 pub use task::Task;
+pub use text_run::TextRun;
 
 /// A training run: a base encoder, one head for each task, and how to train them.
 ///

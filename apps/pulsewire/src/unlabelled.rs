@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use training::{Checkpoints, DataSource, Encoding, Format, TrainingError};
+use serde::de::DeserializeOwned;
+use training::{Checkpoints, DataSource, Encoding, Format, TextRun, TrainingError};
 
 use crate::checkpoints::CheckpointArguments;
 use crate::cli::Global;
@@ -14,8 +15,11 @@ use crate::settings::serde_name;
 /// Which files, and how they are read.
 #[derive(Debug, Args)]
 pub(crate) struct TextArguments {
+    /// A run's file (TOML), for every setting; flags stand over it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "text", "format", "encoding", "no_header"])]
+    run: Option<PathBuf>,
     /// File of texts: CSV, TSV, NDJSON or Parquet; or clickhouse:QUERY, kafka:TOPIC (may be given more than once)
-    #[arg(long, value_name = "FILE", required = true)]
+    #[arg(long, value_name = "FILE", required_unless_present = "run")]
     data: Vec<PathBuf>,
     /// Column or key of the text [default: text]
     #[arg(long, value_name = "COLUMN")]
@@ -36,18 +40,27 @@ pub(crate) struct TextArguments {
 }
 
 impl TextArguments {
+    /// What is to be learned: the run's file, or the texts with every default.
+    pub(crate) fn text_run<S: Default + DeserializeOwned>(&self) -> Result<TextRun<S>, TrainingError> {
+        match &self.run {
+            Some(path) => TextRun::load(path),
+            None => Ok(TextRun::new(self.sources())),
+        }
+    }
+
     /// Makes everything in a folder beside the target, which gets its name only when all is there. The same command goes on
     /// where it was interrupted.
-    pub(crate) fn make_folder<T>(
+    pub(crate) fn make_folder<S, T>(
         &self,
+        mut run: TextRun<S>,
         target: &Path,
         global: &Global,
-        make: impl FnOnce(Vec<DataSource>, &Path, &Checkpoints) -> Result<T, TrainingError>,
+        make: impl FnOnce(&TextRun<S>, &Path, &Checkpoints) -> Result<T, TrainingError>,
     ) -> anyhow::Result<T> {
         let folder = OutputFolder::claim(target, self.checkpoints.restart)?;
-        let corpus = RemoteRows::kept_in(folder.data(), &self.remote, global).local(self.sources())?;
+        RemoteRows::kept_in(folder.data(), &self.remote, global).fetch(&mut run.data)?;
         let checkpoints = folder.checkpoints(self.checkpoints.pace());
-        let made = tokio::task::block_in_place(|| make(corpus, &folder.model(), &checkpoints))?;
+        let made = tokio::task::block_in_place(|| make(&run, &folder.model(), &checkpoints))?;
         folder.finish()?;
         Ok(made)
     }

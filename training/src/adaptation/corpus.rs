@@ -11,11 +11,11 @@ use crate::source::DataSource;
 
 /// What an adaptation learns by: texts, or pairs ([`pair`]) of which no two share a text.
 pub(super) fn read(adaptation: &Adaptation) -> Result<Vec<String>, TrainingError> {
-    let Adaptation { corpus, document, settings, .. } = adaptation;
+    let Adaptation { data: corpus, settings, .. } = adaptation;
     if settings.pairs.is_none() {
         return distinct_texts(corpus);
     }
-    let runs = runs(corpus, document.as_slice())?;
+    let runs = runs(corpus, settings.document.as_slice())?;
     let pairs = runs.iter().flat_map(|run| run.chunks_exact(2)).map(|two| pair::join(&two[0], &two[1]));
     enough(pairs.collect(), corpus)
 }
@@ -70,20 +70,27 @@ mod tests {
         std::fs::write(&path, format!("text,page\n{}\n", rows.join("\n"))).unwrap();
         let mut adaptation = Adaptation {
             base: None,
-            corpus: vec![DataSource::new(path)],
-            document: Some("page".to_owned()),
+            data: vec![DataSource::new(path)],
             seed: 1,
-            settings: AdaptationSettings { pairs: Some(PairTask::Next), ..AdaptationSettings::default() },
+            settings: AdaptationSettings {
+                pairs: Some(PairTask::Next),
+                document: Some("page".to_owned()),
+                ..AdaptationSettings::default()
+            },
         };
         let found = |adaptation: &Adaptation| -> Vec<String> {
-            runs(&adaptation.corpus, adaptation.document.as_slice()).unwrap().iter().map(|run| run.join("")).collect()
+            runs(&adaptation.data, adaptation.settings.document.as_slice())
+                .unwrap()
+                .iter()
+                .map(|run| run.join(""))
+                .collect()
         };
         assert_eq!(found(&adaptation), ["abc", "d", "ef"]);
         let message = read(&adaptation).unwrap_err().to_string();
         assert!(message.contains("2 distinct texts"), "ab and ef: {message}");
-        adaptation.document = None;
+        adaptation.settings.document = None;
         assert_eq!(found(&adaptation), ["abcd", "ef"]);
-        adaptation.document = Some("section".to_owned());
+        adaptation.settings.document = Some("section".to_owned());
         assert!(read(&adaptation).unwrap_err().to_string().contains("section"));
     }
 }

@@ -1,4 +1,7 @@
+use std::path::PathBuf;
+
 use super::*;
+use crate::source::DataSource;
 use crate::trainer::tests::{WORDS, base};
 
 /// The tiny base encoder, whose last word gives its place to `[MASK]`.
@@ -20,8 +23,8 @@ pub(crate) fn adaptation(directory: &Path, texts: usize) -> Adaptation {
     std::fs::write(&path, format!("text\n{}\n", rows.join("\n"))).unwrap();
     let settings =
         AdaptationSettings { epochs: 30, batch_size: 16, learning_rate: 5e-3, ..AdaptationSettings::default() };
-    let (base, corpus) = (Some(masking_base(directory)), vec![DataSource::new(path)]);
-    Adaptation { base, corpus, document: None, seed: 3, settings }
+    let (base, data) = (Some(masking_base(directory)), vec![DataSource::new(path)]);
+    Adaptation { base, data, seed: 3, settings }
 }
 
 #[test]
@@ -76,7 +79,7 @@ fn what_cannot_be_adapted_is_refused_before_the_first_step() {
     few.settings.hidden = 0.0;
     assert!(refusal(&few).contains("hidden"), "{}", refusal(&few));
     few.settings.hidden = 0.15;
-    few.corpus[0].text = Some("body".to_owned());
+    few.data[0].text = Some("body".to_owned());
     assert!(refusal(&few).contains("body"), "{}", refusal(&few));
     let path = directory.path().join("base/tokenizer.json");
     let tokenizer = std::fs::read_to_string(&path).unwrap().replace("[MASK]", "[HOLE]");
@@ -102,7 +105,7 @@ fn the_order_of_pairs_is_learned_beside_hidden_words() {
         words.join(" ")
     };
     let rows: Vec<String> = (0..240).map(text).collect();
-    std::fs::write(&adaptation.corpus[0].path, format!("text\n{}\n", rows.join("\n"))).unwrap();
+    std::fs::write(&adaptation.data[0].path, format!("text\n{}\n", rows.join("\n"))).unwrap();
     adaptation.settings.pairs = Some(PairTask::Order);
     adaptation.settings.epochs = 40;
     let out = directory.path().join("adapted");

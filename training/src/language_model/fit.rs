@@ -9,7 +9,7 @@ use std::sync::Arc;
 use candle_core::Tensor;
 
 use super::tokenizer::TextCodec;
-use super::{Foresight, LanguageModelRun};
+use super::{BASE_RATE, Foresight, LanguageModelRun, NEW_RATE};
 use crate::adaptation::{HELD_OUT, MOST_HELD_OUT};
 use crate::engine::{Decoder, DecoderConfig, Guess, Mode, PackedBatch, Parameter, Weights, fresh_weights};
 use crate::error::TrainingError;
@@ -77,6 +77,12 @@ impl<'a> TextLearner<'a> {
         guesses(&self.learned)
     }
 
+    /// The highest rate.
+    pub(super) fn rate(&self) -> f64 {
+        let rate = if self.run.base.is_some() { BASE_RATE } else { NEW_RATE };
+        self.run.settings.learning_rate.unwrap_or(rate)
+    }
+
     pub(super) fn plan(&self) -> Plan {
         let settings = &self.run.settings;
         Plan {
@@ -85,7 +91,7 @@ impl<'a> TextLearner<'a> {
             seed: self.run.seed,
             epochs: settings.epochs,
             batch_size: settings.batch_size,
-            learning_rate: settings.learning_rate,
+            learning_rate: self.rate(),
             schedule: settings.schedule,
             warmup: settings.warmup,
             dropout: settings.dropout,

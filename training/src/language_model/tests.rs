@@ -1,6 +1,7 @@
 use super::*;
 use crate::directory::read_json;
 use crate::engine::{PackedBatch, Weights};
+use crate::source::DataSource;
 
 const WORDS: [&str; 8] = ["shares", "of", "banks", "rise", "after", "strong", "results", "today"];
 
@@ -13,7 +14,7 @@ pub(crate) fn run(directory: &Path, texts: usize) -> LanguageModelRun {
     let settings = LanguageModelSettings {
         epochs: 4,
         batch_size: 8,
-        learning_rate: 5e-3,
+        learning_rate: Some(5e-3),
         dropout: 0.0,
         context: 24,
         vocabulary: 300,
@@ -22,7 +23,7 @@ pub(crate) fn run(directory: &Path, texts: usize) -> LanguageModelRun {
         heads: 2,
         ..LanguageModelSettings::default()
     };
-    LanguageModelRun { base: None, corpus: vec![DataSource::new(path)], seed: 3, settings }
+    LanguageModelRun { base: None, data: vec![DataSource::new(path)], seed: 3, settings }
 }
 
 fn greedy() -> Decoding {
@@ -52,7 +53,7 @@ fn the_next_word_is_learned_and_written() {
     // A second round goes on where the first ended.
     let again = LanguageModelRun {
         base: Some(out),
-        settings: LanguageModelSettings { epochs: 1, learning_rate: 1e-7, ..run.settings.clone() },
+        settings: LanguageModelSettings { epochs: 1, learning_rate: Some(1e-7), ..run.settings.clone() },
         ..run
     };
     let second = train_language_model(&again, &directory.path().join("again")).unwrap();
@@ -96,7 +97,7 @@ fn epochs_that_bring_nothing_end_the_run_and_the_best_weights_stay() {
         batch_size: 150,
         patience: 1,
         warmup: 0.0,
-        learning_rate: 0.3,
+        learning_rate: Some(0.3),
         ..run.settings
     };
     let report = train_language_model(&run, &out).unwrap();

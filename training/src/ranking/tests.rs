@@ -1,5 +1,6 @@
 use super::*;
 use crate::directory::read_json;
+use crate::source::DataSource;
 use crate::trainer::tests::{WORDS, base};
 
 /// Queries of three words whose answers have other words, one for one: what belongs together cannot be seen, only learned.

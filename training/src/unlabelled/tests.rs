@@ -79,7 +79,7 @@ fn an_adaptation_goes_on_from_any_step_as_if_nothing_had_happened() {
     check(&|seed, directory, every| adapted(&adaptation, seed, directory, every), 7);
 
     let texts: Vec<String> = (0..240).map(|row| format!("{row:b}").replace('0', "and ").replace('1', "the ")).collect();
-    fs::write(&adaptation.corpus[0].path, format!("text\n{}\n", texts.join("\n"))).unwrap();
+    fs::write(&adaptation.data[0].path, format!("text\n{}\n", texts.join("\n"))).unwrap();
     adaptation.settings.pairs = Some(PairTask::Next);
     // 118 pairs.
     check(&|seed, directory, every| adapted(&adaptation, seed, directory, every), 8);
@@ -120,7 +120,7 @@ fn the_best_epochs_weights_are_kept_over_an_interruption() {
     let directory = tempfile::tempdir().unwrap();
     let mut run = run(directory.path(), 150);
     // Far too high a rate: an early epoch stays the best.
-    (run.settings.epochs, run.settings.patience, run.settings.learning_rate) = (60, 1, 0.3);
+    (run.settings.epochs, run.settings.patience, run.settings.learning_rate) = (60, 1, Some(0.3));
     // All texts in a step.
     (run.settings.batch_size, run.settings.warmup) = (150, 0.0);
     let trained = |every| {
@@ -148,8 +148,8 @@ fn a_loss_that_stops_being_a_number_leaves_the_last_good_checkpoint() {
     weights[1][last] = f32::NAN;
     model.restore(weights);
     model.save(&adaptation.base.as_ref().unwrap().join("model.safetensors")).unwrap();
-    let texts = fs::read_to_string(&adaptation.corpus[0].path).unwrap();
-    fs::write(&adaptation.corpus[0].path, format!("{texts}{}\n", "rain ".repeat(60))).unwrap();
+    let texts = fs::read_to_string(&adaptation.data[0].path).unwrap();
+    fs::write(&adaptation.data[0].path, format!("{texts}{}\n", "rain ".repeat(60))).unwrap();
     let diverged = || match adapted(&adaptation, 3, directory.path(), 1).err().unwrap() {
         TrainingError::Diverged { step, checkpoint, .. } => (step, checkpoint.unwrap().1),
         error => panic!("{error}"),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use training::{Adaptation, AdaptationSettings, DataSource, PairTask, adapt_resumably};
+use training::{Adaptation, PairTask, TrainingError, adapt_resumably};
 
 use crate::cli::Global;
 use crate::settings::serde_name;
@@ -15,6 +15,7 @@ EXAMPLES:
   pulsewire adapt --data headlines.tsv --text headline --out ./news-encoder
   pulsewire adapt --data sentences.csv --text sentence --pairs order --document article --out ./news-encoder
   pulsewire adapt --data kafka:news --text headline --out ./news-encoder
+  pulsewire adapt --run adapt.toml --out ./news-encoder        data and, under [hyperparameters], every setting
   pulsewire train --model news --base ./news-encoder --data labelled.csv --text headline --label sentiment
 
 Words of each text are hidden, and the encoder learns to guess them (masked language modelling). The texts need no labels;
@@ -36,9 +37,9 @@ pub(crate) struct AdaptCommand {
     /// Folder of the base encoder [default: the one that `pulsewire setup` fetched]
     #[arg(long, value_name = "DIR")]
     base: Option<PathBuf>,
-    /// Decides what is held out, the order of texts, hidden words and dropout
-    #[arg(long, value_name = "N", default_value_t = 17)]
-    seed: u64,
+    /// Decides what is held out, the order of texts, hidden words and dropout [default: 17]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Passes over the texts [default: 3]
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
@@ -64,9 +65,7 @@ pub(crate) struct AdaptCommand {
 
 impl AdaptCommand {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
-        let report = self.texts.make_folder(&self.out, global, |corpus, folder, checkpoints| {
-            adapt_resumably(&self.adaptation(corpus), folder, checkpoints)
-        })?;
+        let report = self.texts.make_folder(self.adaptation()?, &self.out, global, adapt_resumably)?;
         if self.json {
             return print_json(&report);
         }
@@ -74,16 +73,17 @@ impl AdaptCommand {
         print_line(format!("{report}it is in {out}: `pulsewire train --base {out}` starts from it"))
     }
 
-    fn adaptation(&self, corpus: Vec<DataSource>) -> Adaptation {
-        let default = AdaptationSettings::default();
-        let settings = AdaptationSettings {
-            epochs: self.epochs.unwrap_or(default.epochs),
-            batch_size: self.batch_size.unwrap_or(default.batch_size),
-            learning_rate: self.learning_rate.unwrap_or(default.learning_rate),
-            max_tokens: self.max_tokens.unwrap_or(default.max_tokens),
-            pairs: self.pairs,
-            ..default
-        };
-        Adaptation { base: self.base.clone(), corpus, document: self.document.clone(), seed: self.seed, settings }
+    fn adaptation(&self) -> Result<Adaptation, TrainingError> {
+        let mut run: Adaptation = self.texts.text_run()?;
+        run.base = self.base.clone().or(run.base);
+        run.seed = self.seed.unwrap_or(run.seed);
+        let settings = &mut run.settings;
+        settings.epochs = self.epochs.unwrap_or(settings.epochs);
+        settings.batch_size = self.batch_size.unwrap_or(settings.batch_size);
+        settings.learning_rate = self.learning_rate.unwrap_or(settings.learning_rate);
+        settings.max_tokens = self.max_tokens.unwrap_or(settings.max_tokens);
+        settings.pairs = self.pairs.or(settings.pairs);
+        settings.document = self.document.clone().or(settings.document.take());
+        Ok(run)
     }
 }

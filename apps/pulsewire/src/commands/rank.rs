@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use training::{DataSource, RankingRun, RankingSettings, train_ranking_resumably};
+use training::{RankingRun, TrainingError, train_ranking_resumably};
 
 use crate::cli::Global;
 use crate::terminal::{print_json, print_line};
@@ -14,6 +14,13 @@ EXAMPLES:
   pulsewire rank --data faqs.csv --text question --answer reply --out ./faq-encoder
   pulsewire rank --data faqs.csv --text question --answer reply --max-tokens 64 --batch-size 64 --out ./faq-encoder
   pulsewire rank --data \"clickhouse:SELECT question AS text, answer FROM solved\" --out ./faq-encoder
+  pulsewire rank --run faqs.toml --out ./faq-encoder
+
+  # faqs.toml
+  data = [{ path = \"faqs.csv\", text = \"question\", text_pair = \"reply\" }]
+  [hyperparameters]
+  epochs = 5
+  temperature = 0.03
 
 Each row is a query and an answer that is right for it; a query that has several right answers stands in several rows. The encoder
 learns to give a query a vector that lies nearer its answer's than those of the other answers in its batch, so larger batches
@@ -31,18 +38,18 @@ A run that was interrupted goes on where it was when the same command is given a
 pub(crate) struct RankCommand {
     #[command(flatten)]
     texts: TextArguments,
-    /// Column or key of the right answer
-    #[arg(long, value_name = "COLUMN", default_value = "answer")]
-    answer: String,
+    /// Column or key of the right answer [default: answer]
+    #[arg(long, value_name = "COLUMN", conflicts_with = "run")]
+    answer: Option<String>,
     /// Folder to write, which must not exist yet
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Folder of the base encoder [default: the one that `pulsewire setup` fetched]
     #[arg(long, value_name = "DIR")]
     base: Option<PathBuf>,
-    /// Decides the order of pairs and dropout
-    #[arg(long, value_name = "N", default_value_t = 17)]
-    seed: u64,
+    /// Decides the order of pairs and dropout [default: 17]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Passes over the pairs [default: 3]
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
@@ -65,23 +72,23 @@ pub(crate) struct RankCommand {
 
 impl RankCommand {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
-        let report = self.texts.make_folder(&self.out, global, |pairs, folder, checkpoints| {
-            train_ranking_resumably(&self.ranking_run(pairs), folder, checkpoints)
-        })?;
+        let report = self.texts.make_folder(self.ranking_run()?, &self.out, global, train_ranking_resumably)?;
         if self.json { print_json(&report) } else { print_line(format!("{report}it is in {}", self.out.display())) }
     }
 
-    fn ranking_run(&self, mut data: Vec<DataSource>) -> RankingRun {
-        let default = RankingSettings::default();
-        let settings = RankingSettings {
-            epochs: self.epochs.unwrap_or(default.epochs),
-            batch_size: self.batch_size.unwrap_or(default.batch_size),
-            learning_rate: self.learning_rate.unwrap_or(default.learning_rate),
-            temperature: self.temperature.unwrap_or(default.temperature),
-            max_tokens: self.max_tokens.unwrap_or(default.max_tokens),
-            ..default
-        };
-        data.iter_mut().for_each(|source| source.text_pair = Some(self.answer.clone()));
-        RankingRun { base: self.base.clone(), data, seed: self.seed, settings }
+    fn ranking_run(&self) -> Result<RankingRun, TrainingError> {
+        let mut run: RankingRun = self.texts.text_run()?;
+        run.base = self.base.clone().or(run.base);
+        run.seed = self.seed.unwrap_or(run.seed);
+        let settings = &mut run.settings;
+        settings.epochs = self.epochs.unwrap_or(settings.epochs);
+        settings.batch_size = self.batch_size.unwrap_or(settings.batch_size);
+        settings.learning_rate = self.learning_rate.unwrap_or(settings.learning_rate);
+        settings.temperature = self.temperature.unwrap_or(settings.temperature);
+        settings.max_tokens = self.max_tokens.unwrap_or(settings.max_tokens);
+        if let Some(answer) = &self.answer {
+            run.data.iter_mut().for_each(|source| source.text_pair = Some(answer.clone()));
+        }
+        Ok(run)
     }
 }
