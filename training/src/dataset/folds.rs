@@ -43,8 +43,8 @@ struct Dealt {
 }
 
 impl Folds {
-    /// Reads and cleans the tasks' files and deals their rows to `count` folds; `columns` are read beside. A task's own validation file stays what it is;
-    /// its own test file is left alone, and no text of it is among the rows.
+    /// Reads and cleans the tasks' files and deals their rows to `count` folds; `columns` are read beside. A task's own validation
+    /// file stays what it is; its own test file is left alone, and no text of it is among the rows.
     ///
     /// # Errors
     ///
