@@ -21,12 +21,12 @@ mod target;
 
 pub(crate) use apart::{read_apart, read_unlabelled};
 pub use clean::{CleanRequest, clean};
-pub use cleaning::{Cleaning, Row, key, plain, read_rows};
+pub use cleaning::{Cleaning, Row, key, read_rows};
 pub use folds::{FoldedTask, Folds};
 pub use label_reading::LabelReading;
 pub use labels::{LabelNames, LabelSet};
 pub use languages::Languages;
-pub use rules::{CleaningRules, Treatment, UnicodeForm};
+pub use rules::CleaningRules;
 pub use target::Target;
 
 use inference::pair;

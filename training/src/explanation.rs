@@ -107,12 +107,13 @@ impl Explainer {
         Ok(Self { directory: directory.clone(), classifier, head, label, padding })
     }
 
-    /// Explains what the model says of a text, which should be [tidied](crate::CleaningRules::tidied) as its training's were.
+    /// Explains what the model says of a text, which is told as the model's rules leave it.
     ///
     /// # Errors
     ///
     /// Those of the tokenizer and of the engine.
     pub fn explain(&self, text: &str) -> Result<Explanation, TrainingError> {
+        let text = &self.directory.tokenizer().cleaning().tidied(text);
         let spanned = self.directory.tokenizer().encode_spans(text)?;
         let (tokens, spans) = (spanned.tokens().ids(), spanned.words());
         if tokens.is_empty() {

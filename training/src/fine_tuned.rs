@@ -62,9 +62,11 @@ impl FineTuned {
         Ok(())
     }
 
+    /// The tokenizer, which cleans texts as the model's own training did.
     pub(crate) fn tokenizer(&self) -> Result<TextTokenizer, TrainingError> {
         let longest = Some(self.config.max_position_embeddings);
-        Ok(TextTokenizer::open(&self.path.join("tokenizer.json"), longest)?.of_pairs(self.takes_pairs()))
+        let tokenizer = TextTokenizer::open(&self.path.join("tokenizer.json"), longest)?.of_pairs(self.takes_pairs());
+        Ok(tokenizer.of_cleaning(self.config.text_cleaning))
     }
 
     /// Refuses rows that are pairs where the model reads texts, and texts where it reads pairs.

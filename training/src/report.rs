@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use inference::cleaning::TextRules;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{Cleaning, CleaningRules};
+use crate::dataset::Cleaning;
 use crate::engine::ParameterCounts;
 use crate::metrics::HeadReport;
 use crate::run::{Hyperparameters, TaskKind};
@@ -30,9 +31,9 @@ pub struct TrainingReport {
     pub parameters: ParameterCounts,
     /// SHA-256 over the tasks' cleaned rows.
     pub data_digest: String,
-    /// What was done to the texts of all tasks, and must be done to texts that the model is asked about.
+    /// What was done to the texts of all tasks, and the model does to those that it is asked about.
     #[serde(default)]
-    pub text_cleaning: CleaningRules,
+    pub text_cleaning: TextRules,
     /// Whether the model reads pairs of texts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub text_pair: bool,

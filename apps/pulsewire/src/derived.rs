@@ -9,7 +9,7 @@ use inference::backend::{BackendChoice, BackendConfig};
 use registry::{ModelVersion, Registry};
 use training::evaluation::kind_of;
 use training::export::{ParityReport, check_parity, logits_in};
-use training::{CleaningRules, Row, TaskKind};
+use training::{Row, TaskKind};
 
 use crate::cli::Global;
 use crate::exit::UsageError;
@@ -69,7 +69,6 @@ pub(crate) fn labelled_rows(
     labelled: &LabelledArguments,
     directory: &ModelDirectory,
     head: Option<&str>,
-    rules: CleaningRules,
     remote: &RemoteRows<'_>,
 ) -> anyhow::Result<Vec<Row>> {
     if labelled.data.is_empty() {
@@ -83,13 +82,13 @@ pub(crate) fn labelled_rows(
         );
         return Err(UsageError(message).into());
     }
-    labelled.rows(kind, &[], rules, remote)
+    labelled.rows(kind, &[], remote)
 }
 
 /// Holds the back ends against each other on some of the texts. The trainer is not here: tract's logits stand for it.
 pub(crate) fn compare_backends(directory: &Path, texts: &[String]) -> anyhow::Result<ParityReport> {
     let sample: Vec<&str> = texts.iter().take(PARITY_TEXTS).map(String::as_str).collect();
-    let model = ModelDirectory::open(directory)?;
+    let model = ModelDirectory::open_for_cleaned_texts(directory)?;
     let config = BackendConfig { backend: BackendChoice::Tract, ..BackendConfig::default() };
     let (_, reference) = logits_in(&model, &config, &sample)?;
     Ok(check_parity(directory, &|_| reference.clone(), &sample)?)

@@ -53,20 +53,13 @@ pub(crate) struct LabelledArguments {
 }
 
 impl LabelledArguments {
-    /// The tidied rows of `--data` that have a text, with labels of this kind, cleaned by these rules, with the values of these
-    /// columns.
-    pub(crate) fn rows(
-        &self,
-        kind: TaskKind,
-        extra: &[String],
-        rules: CleaningRules,
-        remote: &RemoteRows<'_>,
-    ) -> anyhow::Result<Vec<Row>> {
+    /// The tidied rows of `--data` that have a text, with labels of this kind and the values of these columns.
+    pub(crate) fn rows(&self, kind: TaskKind, extra: &[String], remote: &RemoteRows<'_>) -> anyhow::Result<Vec<Row>> {
         let names = self.label_names.as_deref().map(LabelNames::load).transpose()?;
         let labels = LabelReading { kind, names: names.as_ref() };
         let (mut rows, mut cleaning) = (Vec::new(), Default::default());
         for source in remote.local(self.sources())? {
-            rows.extend(read_rows(&source, extra, labels, rules, &mut cleaning)?);
+            rows.extend(read_rows(&source, extra, labels, CleaningRules::default(), &mut cleaning)?);
         }
         if cleaning.empty_texts > 0 {
             tracing::warn!("{} rows without a text are left out", cleaning.empty_texts);
@@ -130,17 +123,20 @@ impl LabelledArguments {
     }
 }
 
-/// The different texts of these sources, cleaned by these rules; their labels, if there are any, are not looked at.
-pub(crate) fn different_texts(sources: &[DataSource], rules: CleaningRules) -> Result<Vec<String>, TrainingError> {
-    let (mut texts, mut taken) = (Vec::new(), HashSet::new());
+/// The texts of a source, tidied; their labels, if there are any, are not looked at.
+pub(crate) fn texts(source: &DataSource) -> Result<impl Iterator<Item = String>, TrainingError> {
+    let (source, rules) = (source.without_label(), CleaningRules::default());
+    let rows = read_rows(&source, &[], LabelReading::default(), rules, &mut Default::default())?;
+    Ok(rows.into_iter().map(|row| row.text))
+}
+
+/// The different texts of these sources.
+pub(crate) fn different_texts(sources: &[DataSource]) -> Result<Vec<String>, TrainingError> {
+    let (mut different, mut taken) = (Vec::new(), HashSet::new());
     for source in sources {
-        for row in read_rows(&source.without_label(), &[], LabelReading::default(), rules, &mut Default::default())? {
-            if taken.insert(row.text.clone()) {
-                texts.push(row.text);
-            }
-        }
+        different.extend(texts(source)?.filter(|text| taken.insert(text.clone())));
     }
-    Ok(texts)
+    Ok(different)
 }
 
 #[cfg(test)]

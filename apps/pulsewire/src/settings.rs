@@ -3,17 +3,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::Args;
 use foundation::configuration;
 use foundation::paths::data_directory;
-use inference::ModelDirectory;
 use registry::Registry;
 use sentiment_monitor::MonitorConfig;
-use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use storage::{ConnectionFile, StoreConfig};
-use training::CleaningRules;
 
 use crate::cli::Global;
 
@@ -124,14 +120,6 @@ pub(crate) struct FoundModel {
 impl FoundModel {
     /// The version of a model directory that is not the registry's.
     pub(crate) const LOCAL: &str = "local";
-}
-
-impl FoundModel {
-    /// How its training texts were changed, and so how texts must be that it is asked about.
-    pub(crate) fn text_cleaning(&self, directory: &ModelDirectory) -> anyhow::Result<CleaningRules> {
-        let rules = directory.text_cleaning().map(CleaningRules::deserialize).transpose();
-        Ok(rules.with_context(|| format!("{self}: config.json: text_cleaning"))?.unwrap_or_default())
-    }
 }
 
 impl fmt::Display for FoundModel {

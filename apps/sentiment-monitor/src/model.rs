@@ -118,12 +118,6 @@ impl Found {
         if directory.takes_pairs() {
             return Err(InferenceError::TakesPairs { directory: self.directory.clone() }.into());
         }
-        if let Some(rules) = directory.text_cleaning() {
-            tracing::warn!(
-                "model {} was trained on texts that were cleaned by {rules}; this is not done here: the feed must bring such texts",
-                self.name
-            );
-        }
         let model = EncoderModel::load(&directory, Arc::clone(&self.version), backend)?;
         OutputMap::new(&self.name, model.heads())?;
         Ok(model)

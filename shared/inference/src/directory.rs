@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::cleaning::TextRules;
 use crate::error::InferenceError;
 use crate::heads::{self, Head, TaskKind};
 use crate::onnx::{DataType, ModelProto, ValueInfoProto};
@@ -32,14 +33,21 @@ pub struct ModelDirectory {
     heads: Arc<[Head]>,
     tokenizer: Arc<TextTokenizer>,
     inputs: Vec<&'static str>,
-    text_cleaning: Option<serde_json::Value>,
     takes_pairs: bool,
 }
 
 impl ModelDirectory {
     /// Opens and checks a directory.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, InferenceError> {
-        let path = path.into();
+        Self::open_cleaning(path.into(), |rules| rules)
+    }
+
+    /// The same for texts that are cleaned already, as those of training are: the model's own rules are not followed again.
+    pub fn open_for_cleaned_texts(path: impl Into<PathBuf>) -> Result<Self, InferenceError> {
+        Self::open_cleaning(path.into(), |_| TextRules::default())
+    }
+
+    fn open_cleaning(path: PathBuf, rules: fn(TextRules) -> TextRules) -> Result<Self, InferenceError> {
         let config_path = require(&path, CONFIG, "copy it from the model that this one was made from, or train again")?;
         let tokenizer_path = require(&path, TOKENIZER, "copy it from the encoder that the model was trained from")?;
         let onnx_path = require(&path, ONNX, "write it with `pulsewire export`")?;
@@ -48,7 +56,8 @@ impl ModelDirectory {
         let heads = config.heads(&config_path)?;
         let tokenizer = TextTokenizer::open(&tokenizer_path, config.max_position_embeddings)?
             .of_pairs(config.text_pair)
-            .of_word_shapes(config.word_shapes);
+            .of_word_shapes(config.word_shapes)
+            .of_cleaning(rules(config.text_cleaning));
         if let Some(known) = config.vocab_size.filter(|known| *known < tokenizer.vocabulary_size()) {
             return Err(InferenceError::Config {
                 path: config_path,
@@ -59,8 +68,7 @@ impl ModelDirectory {
             });
         }
         let inputs = check_onnx(&onnx_path, heads::width(&heads), heads::label_words(&heads))?;
-        let (tokenizer, text_cleaning, takes_pairs) = (Arc::new(tokenizer), config.text_cleaning, config.text_pair);
-        Ok(Self { path, heads, tokenizer, inputs, text_cleaning, takes_pairs })
+        Ok(Self { path, heads, tokenizer: Arc::new(tokenizer), inputs, takes_pairs: config.text_pair })
     }
 
     /// Opens the directory of a language model: a labeller of tokens whose labels are the tokens that may come next.
@@ -75,7 +83,7 @@ impl ModelDirectory {
         let labels = tokens.map(|id| tokenizer.token(id).unwrap_or_default());
         let heads: Arc<[Head]> = [Head::new("next token", labels).of_kind(TaskKind::Tokens)].into();
         let inputs = check_onnx(&onnx_path, heads::width(&heads), true)?;
-        Ok(Self { path, heads, tokenizer: Arc::new(tokenizer), inputs, text_cleaning: None, takes_pairs: false })
+        Ok(Self { path, heads, tokenizer: Arc::new(tokenizer), inputs, takes_pairs: false })
     }
 
     /// Opens the directory of an encoder, which answers a vector for each text: a head of as many numbers.
@@ -95,7 +103,7 @@ impl ModelDirectory {
         let places = (0..width).map(|place| place.to_string());
         let heads: Arc<[Head]> = [Head::new("vector", places).of_kind(TaskKind::Regression)].into();
         let inputs = check_onnx(&onnx_path, width, false)?;
-        Ok(Self { path, heads, tokenizer: Arc::new(tokenizer), inputs, text_cleaning: None, takes_pairs: false })
+        Ok(Self { path, heads, tokenizer: Arc::new(tokenizer), inputs, takes_pairs: false })
     }
 
     /// The directory.
@@ -128,12 +136,6 @@ impl ModelDirectory {
         &self.tokenizer
     }
 
-    /// What was done to the texts that the model was trained on, beyond tidying spaces and control characters, and must be done
-    /// to texts before it is asked about them; none for most models.
-    pub fn text_cleaning(&self) -> Option<&serde_json::Value> {
-        self.text_cleaning.as_ref()
-    }
-
     /// Which of `input_ids`, `attention_mask` and `token_type_ids` the model takes, in this order.
     pub fn inputs(&self) -> &[&'static str] {
         &self.inputs
@@ -161,7 +163,8 @@ struct Config {
     /// What GPT-2 calls it.
     n_positions: Option<usize>,
     vocab_size: Option<usize>,
-    text_cleaning: Option<serde_json::Value>,
+    #[serde(default)]
+    text_cleaning: TextRules,
     #[serde(default)]
     text_pair: bool,
     #[serde(default)]

@@ -9,6 +9,7 @@
 
 pub mod backend;
 mod batching;
+pub mod cleaning;
 mod constant;
 mod directory;
 mod encoder;

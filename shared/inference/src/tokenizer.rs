@@ -3,11 +3,13 @@
 mod shape;
 mod spans;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 
 use tokenizers::{EncodeInput, Encoding, Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
 
+use crate::cleaning::TextRules;
 use crate::error::InferenceError;
 use crate::pair;
 
@@ -93,6 +95,7 @@ pub struct TextTokenizer {
     max_tokens: usize,
     pairs: bool,
     shapes: bool,
+    cleaning: TextRules,
 }
 
 impl TextTokenizer {
@@ -124,6 +127,11 @@ impl TextTokenizer {
         Self { shapes, ..self }
     }
 
+    /// The same tokenizer, which cleans texts by these rules before it reads them.
+    pub fn of_cleaning(self, cleaning: TextRules) -> Self {
+        Self { cleaning, ..self }
+    }
+
     fn read(path: &Path) -> Result<Tokenizer, InferenceError> {
         Tokenizer::from_file(path).map_err(|source| InferenceError::TokenizerFile { path: path.to_owned(), source })
     }
@@ -139,12 +147,17 @@ impl TextTokenizer {
             .with_truncation(Some(truncation))
             .map_err(|source| InferenceError::TokenizerFile { path: path.to_owned(), source })?;
         inner.with_padding(None);
-        Ok(Self { inner, max_tokens, pairs: false, shapes: false })
+        Ok(Self { inner, max_tokens, pairs: false, shapes: false, cleaning: TextRules::default() })
     }
 
     /// The longest input, special tokens included.
     pub fn max_tokens(&self) -> usize {
         self.max_tokens
+    }
+
+    /// How texts are cleaned before they are read.
+    pub fn cleaning(&self) -> TextRules {
+        self.cleaning
     }
 
     /// The number of tokens in the vocabulary.
@@ -162,14 +175,14 @@ impl TextTokenizer {
         self.inner.id_to_token(id)
     }
 
-    /// Tokenises one text, cut to the longest input. Of a pair, as `[CLS] first [SEP] second [SEP]` (Devlin and others, "BERT",
+    /// Tokenises one text, [cleaned](Self::of_cleaning) and cut to the longest input. Of a pair, as `[CLS] first [SEP] second [SEP]` (Devlin and others, "BERT",
     /// 2019), the longer text is cut until both fit.
     ///
     /// # Errors
     ///
     /// [`InferenceError::NoPair`] if this is a tokenizer of pairs and the text is none.
     pub fn encode(&self, text: &str) -> Result<Tokens, InferenceError> {
-        let encoding = self.encode_head(text, |head| self.inner.encode_fast(head, true))?;
+        let encoding = self.encode_head(&self.cleaned(text), |head| self.inner.encode_fast(head, true))?;
         let mut tokens = Tokens::new(encoding.get_ids());
         if self.pairs {
             tokens.types = encoding.get_type_ids().iter().map(|kind| u8::from(*kind > 0)).collect();
@@ -177,9 +190,22 @@ impl TextTokenizer {
         Ok(tokens)
     }
 
-    /// The same, with the words that the tokens are pieces of. It is of single texts.
+    /// The same of a single text that is clean already, with the words that the tokens are pieces of.
     pub fn encode_spans(&self, text: &str) -> Result<SpannedTokens, InferenceError> {
         Ok(SpannedTokens::of(&self.encode_head(text, |head| self.inner.encode(head, true))?))
+    }
+
+    /// A text, or each of a pair, by the rules; no more of it than can be read.
+    fn cleaned<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if !self.cleaning.change_texts() {
+            return Cow::Borrowed(text);
+        }
+        let longest = CHARACTERS_PER_TOKEN[1] * self.max_tokens;
+        let tidied = |text| self.cleaning.tidied(cut(text, longest));
+        Cow::Owned(match pair::split(text).filter(|_| self.pairs) {
+            Some((first, second)) => pair::join(&tidied(first), &tidied(second)),
+            None => tidied(text),
+        })
     }
 
     /// Encodes as much of a text, or of the two of a pair, as fills the longest input.
@@ -209,7 +235,7 @@ impl TextTokenizer {
         Ok(encoding)
     }
 
-    /// Tokenises words, each for itself, and cuts the text to the longest input. A word is read by its first token, as BERT is
+    /// Tokenises words, each for itself and as it is, and cuts the text to the longest input. A word is read by its first token, as BERT is
     /// for named entities (Devlin and others, "BERT", 2019, section 5.3).
     pub fn encode_words(&self, words: &[&str]) -> Result<WordTokens, InferenceError> {
         let longest = CHARACTERS_PER_TOKEN[0] * self.max_tokens;

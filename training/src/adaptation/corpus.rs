@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use inference::cleaning::plain;
 use inference::pair;
 
 use super::{Adaptation, MINIMUM_TEXTS};
-use crate::dataset::{key, plain};
+use crate::dataset::key;
 use crate::error::TrainingError;
 use crate::source::DataSource;
 

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use foundation::configuration::ConfigurationError;
 use foundation::parts::Part;
+use inference::cleaning::plain;
 
 use super::{Augmentation, AugmentationKind};
-use crate::dataset::{Cleaning, CleaningRules, LabelNames, Row, key, plain, read_rows};
+use crate::dataset::{Cleaning, CleaningRules, LabelNames, Row, key, read_rows};
 use crate::error::TrainingError;
 use crate::random::Random;
 use crate::run::TaskKind;

@@ -21,8 +21,7 @@ pub use languages::LanguageCount;
 pub use leakage::{Leak, Leakage, Leaks};
 pub use lengths::{Lengths, TokenLengths};
 pub use near::{NearDuplicates, NearPair};
-pub(crate) use personal::with_placeholders;
-pub use personal::{PersonalData, PersonalKind, PersonalPlace, masked};
+pub use personal::{PersonalData, PersonalPlace};
 pub(crate) use place::excerpt;
 pub use place::{Place, TextAt};
 

@@ -3,10 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
+use inference::cleaning::personal::PersonalKind;
+use inference::cleaning::{Changes, plain};
 use inference::pair;
 use serde::{Deserialize, Serialize};
 
-use super::card::PersonalKind;
 use super::label_reading::BETWEEN;
 use super::{CleaningRules, LabelReading};
 use crate::error::{Location, TrainingError};
@@ -76,12 +77,18 @@ pub struct Cleaning {
 }
 
 impl Cleaning {
-    pub(super) fn personal_data(&mut self, kind: PersonalKind) -> &mut usize {
-        match kind {
-            PersonalKind::EmailAddress => &mut self.email_addresses,
-            PersonalKind::PhoneNumber => &mut self.phone_numbers,
-            PersonalKind::PaymentCard => &mut self.payment_cards,
-            PersonalKind::Iban => &mut self.ibans,
+    fn add(&mut self, changes: &Changes) {
+        self.html += usize::from(changes.html);
+        self.unicode += usize::from(changes.unicode);
+        self.urls += usize::from(changes.urls);
+        self.handles += usize::from(changes.handles);
+        for kind in &changes.personal {
+            *match kind {
+                PersonalKind::EmailAddress => &mut self.email_addresses,
+                PersonalKind::PhoneNumber => &mut self.phone_numbers,
+                PersonalKind::PaymentCard => &mut self.payment_cards,
+                PersonalKind::Iban => &mut self.ibans,
+            } += 1;
         }
     }
 
@@ -148,12 +155,6 @@ pub fn key(text: &str) -> String {
     text.to_lowercase()
 }
 
-/// A text with single spaces and without control characters.
-pub fn plain(text: &str) -> String {
-    let parts = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|part| !part.is_empty());
-    parts.collect::<Vec<_>>().join(" ")
-}
-
 fn tidy(
     raw: RawRow,
     second: Option<String>,
@@ -194,7 +195,13 @@ fn share(cell: &str, at: &Location) -> Result<f64, TrainingError> {
 fn tidy_text(text: String, rules: CleaningRules, cleaning: &mut Cleaning) -> String {
     let is_noise = |c: char| c.is_control() && !c.is_whitespace();
     cleaning.control_characters += usize::from(text.contains(is_noise));
-    plain(&if rules.changes_texts() { rules.apply(&text, cleaning) } else { text })
+    let rules = rules.of_texts();
+    if !rules.change_texts() {
+        return plain(&text);
+    }
+    let (text, changes) = rules.apply(&text);
+    cleaning.add(&changes);
+    plain(&text)
 }
 
 /// The rows in their order, each text once.

@@ -1,5 +1,7 @@
 use std::collections::HashSet;
 
+use inference::cleaning::Treatment;
+
 use super::*;
 use crate::run::{Split, SplitBy};
 use crate::source::DataSource;

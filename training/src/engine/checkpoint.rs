@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
+use inference::cleaning::TextRules;
 use safetensors::tensor::{Dtype, View};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -50,6 +51,9 @@ pub struct EncoderConfig {
     /// How the tokens' vectors become the text's (Pulsewire's own key); the pooler's where it is not set.
     #[serde(default)]
     pub pooling: Option<Pooling>,
+    /// How a fine-tuned model cleans its texts (Pulsewire's own key).
+    #[serde(default)]
+    pub text_cleaning: TextRules,
     /// Whether a token's type is its word's shape ([`inference::WORD_SHAPES`]).
     #[serde(skip)]
     pub word_shapes: bool,

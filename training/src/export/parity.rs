@@ -36,13 +36,13 @@ pub struct ParityReport {
 /// Runs the exported model of a staging directory on `texts` in tract and, where its library is present, in ONNX Runtime.
 ///
 /// `reference` gives the trainer's logits, one row a text or a word that the model sees; a difference beyond [`PARITY_LIMIT`],
-/// which for numbers is a share of their size, is an error.
+/// which for numbers is a share of their size, is an error. The texts are those of training, cleaned already.
 pub fn check_parity(
     staging: &Path,
     reference: &dyn Fn(&[&str]) -> Array2<f32>,
     texts: &[&str],
 ) -> Result<ParityReport, ExportError> {
-    let directory = ModelDirectory::open(staging)?;
+    let directory = ModelDirectory::open_for_cleaned_texts(staging)?;
     let expected = reference(texts);
     let labels = directory.heads().iter().map(|head| head.labels.len()).sum();
     let foreign = || ExportError::Reference { found: expected.shape().to_vec(), texts: texts.len(), labels };

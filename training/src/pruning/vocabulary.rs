@@ -71,7 +71,8 @@ pub fn trim_vocabulary(
     let before = files.config.vocab_size;
     let mut tokenizer = read_json(&source.join(TOKENIZER))?;
     let vocabulary = Vocabulary::of(&tokenizer, before).map_err(|message| files.refused(TOKENIZER, message))?;
-    let counts = count(&TextTokenizer::open_for_counting(&source.join(TOKENIZER))?, texts, before)?;
+    let counter = TextTokenizer::open_for_counting(&source.join(TOKENIZER))?.of_cleaning(files.config.text_cleaning);
+    let counts = count(&counter, texts, before)?;
     let special = vocabulary.special();
     let of_words = |id: &u32| !special.contains(id);
     let sum = |ids: &mut dyn Iterator<Item = u32>| ids.filter(of_words).map(|id| counts[id as usize]).sum::<u64>();

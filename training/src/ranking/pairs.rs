@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use inference::cleaning::plain;
+
 use super::RankingSettings;
-use crate::dataset::{key, place_of, plain};
+use crate::dataset::{key, place_of};
 use crate::error::TrainingError;
 use crate::source::DataSource;
 

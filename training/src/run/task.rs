@@ -86,7 +86,7 @@ impl Task {
         if of_words && self.sources().any(|source| source.text_pair.is_some()) {
             return Some(("data", "has a text_pair, which a task of kind = \"tokens\" does not read"));
         }
-        if of_words && self.cleaning.changes_texts() {
+        if of_words && self.cleaning.of_texts().change_texts() {
             let message = "must not change texts, whose words have tags; clean the file before it is tagged";
             return Some(("cleaning", message));
         }

@@ -118,7 +118,8 @@ fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, 
     if report.text_pair {
         model.insert("text_pair".to_owned(), json!(true));
     }
-    if report.text_cleaning.changes_texts() {
+    model.remove("text_cleaning");
+    if report.text_cleaning.change_texts() {
         model.insert("text_cleaning".to_owned(), json!(report.text_cleaning));
     }
     model

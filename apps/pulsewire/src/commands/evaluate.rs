@@ -7,7 +7,6 @@ use anyhow::Context as _;
 use clap::Args;
 use inference::{BackendConfig, EncoderModel, Model as _, ModelDirectory, TaskKind, WordTagger};
 use serde::Serialize;
-use training::CleaningRules;
 use training::evaluation::{
     Comparison, Evaluation, Measured, Robustness, Slice, find_entities, kind_of, measure, predict, predict_against,
 };
@@ -110,7 +109,7 @@ impl EvaluateCommand {
             return Err(UsageError(message).into());
         }
         let remote = RemoteRows::for_a_while(&self.labelled.remote, global)?;
-        let rows = self.labelled.rows(TaskKind::Tokens, &[], CleaningRules::default(), &remote)?;
+        let rows = self.labelled.rows(TaskKind::Tokens, &[], &remote)?;
         let mut model = WordTagger::load(directory, &self.model.config(global)?.inference)?;
         let report = tokio::task::block_in_place(|| find_entities(&mut model, &rows))?;
         let FoundModel { name: model, version, .. } = found;
@@ -128,14 +127,9 @@ impl EvaluateCommand {
         backend: &BackendConfig,
         remote: &RemoteRows<'_>,
     ) -> anyhow::Result<Measured> {
-        let (mut model, rules) = self.load(found, backend)?;
+        let mut model = self.load(found, backend)?;
         // Before minutes of scoring rather than after.
         let second = other.map(|other| Ok::<_, anyhow::Error>((other, self.load(other, backend)?))).transpose()?;
-        if let Some((other, _)) = second.as_ref().filter(|(_, (_, other))| *other != rules) {
-            let message =
-                format!("{found} and {other} read texts that are cleaned differently: measure them one by one");
-            return Err(UsageError(message).into());
-        }
         let kind = kind_of(model.heads(), self.head.as_deref())?;
         if kind != TaskKind::SingleLabel && (second.is_some() || self.robustness || !self.slice.is_empty()) {
             let message =
@@ -146,7 +140,7 @@ impl EvaluateCommand {
             let message = "--robustness is for single texts: words would go from one text of a pair to the other";
             return Err(UsageError(message.to_owned()).into());
         }
-        let rows = self.labelled.rows(kind, &self.slice, rules, remote)?;
+        let rows = self.labelled.rows(kind, &self.slice, remote)?;
         if kind != TaskKind::SingleLabel {
             return Ok(measure(&mut model, &rows, self.head.as_deref())?);
         }
@@ -160,7 +154,7 @@ impl EvaluateCommand {
         if self.robustness {
             evaluation.robustness = Some(Robustness::measure(&mut model, &rows, &predictions)?);
         }
-        if let Some((other, (mut model, _))) = second {
+        if let Some((other, mut model)) = second {
             let second = predict_against(&mut model, &rows, &predictions)
                 .with_context(|| format!("cannot compare with {other}"))?;
             evaluation.against = Some(Comparison::of(&other.to_string(), &predictions, &second));
@@ -168,10 +162,10 @@ impl EvaluateCommand {
         Ok(Measured::SingleLabel(Box::new(evaluation)))
     }
 
-    fn load(&self, found: &FoundModel, backend: &BackendConfig) -> anyhow::Result<(EncoderModel, CleaningRules)> {
+    fn load(&self, found: &FoundModel, backend: &BackendConfig) -> anyhow::Result<EncoderModel> {
         let directory = ModelDirectory::open(&found.directory)?;
         self.labelled.check_reading(&directory)?;
-        Ok((EncoderModel::load(&directory, found.version.as_str(), backend)?, found.text_cleaning(&directory)?))
+        Ok(EncoderModel::load(&directory, found.version.as_str(), backend)?)
     }
 
     fn title(&self, found: &FoundModel) -> String {

@@ -7,12 +7,14 @@ use anyhow::Context as _;
 use clap::Args;
 use foundation::progress::{Progress, Unit};
 use inference::ModelDirectory;
+use inference::cleaning::TextRules;
 use serde::Serialize;
 use training::explanation::{Explainer, Explanation, page};
-use training::{CleaningRules, DataSource, Encoding, Format, LabelReading, read_rows};
+use training::{DataSource, Encoding, Format};
 
 use crate::cli::Global;
 use crate::exit::UsageError;
+use crate::labelled;
 use crate::settings::{FoundModel, ModelArguments, serde_name};
 use crate::terminal::{colours, print_json, print_line};
 
@@ -91,7 +93,7 @@ impl ExplainCommand {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
         let found = self.model.find(global)?;
         let directory = ModelDirectory::open(&found.directory)?;
-        let texts = self.texts(found.text_cleaning(&directory)?)?;
+        let texts = self.texts(directory.tokenizer().cleaning())?;
         let explanations = tokio::task::block_in_place(|| self.explain(&directory, &texts))?;
         let written = self.html.as_ref().map_or(Ok(()), |path| {
             fs::write(path, page(&found.to_string(), &explanations))
@@ -110,16 +112,14 @@ impl ExplainCommand {
     }
 
     /// Those of the command line, then those of files.
-    fn texts(&self, rules: CleaningRules) -> anyhow::Result<Vec<String>> {
-        let mut texts: Vec<String> = self.texts.iter().map(|text| rules.tidied(text)).collect();
-        if let Some(empty) = texts.iter().position(String::is_empty) {
-            let text = &self.texts[empty];
+    fn texts(&self, rules: TextRules) -> anyhow::Result<Vec<String>> {
+        let mut texts = self.texts.clone();
+        if let Some(text) = texts.iter().find(|text| rules.tidied(text).is_empty()) {
             return Err(UsageError(format!("there is nothing to explain in the text {text:?}: it is empty")).into());
         }
-        let (mut of_files, mut cleaning) = (Vec::new(), Default::default());
+        let mut of_files = Vec::new();
         for source in self.files.sources() {
-            let rows = read_rows(&source.without_label(), &[], LabelReading::default(), rules, &mut cleaning)?;
-            of_files.extend(rows.into_iter().map(|row| row.text));
+            of_files.extend(labelled::texts(&source)?.filter(|text| !rules.tidied(text).is_empty()));
         }
         if texts.is_empty() && of_files.is_empty() {
             return Err(UsageError("there is nothing to explain: the files of --data hold no text".to_owned()).into());

@@ -117,13 +117,12 @@ impl ExportCommand {
         remote: &RemoteRows<'_>,
     ) -> anyhow::Result<(String, ExportCard)> {
         let directory = ModelDirectory::open(&found.directory)?;
-        let rules = found.text_cleaning(&directory)?;
         if !(self.labelled.data.is_empty() && self.calibration.is_empty()) {
             self.labelled.check_reading(&directory)?;
         }
-        let rows = labelled_rows(&self.labelled, &directory, self.head.as_deref(), rules, remote)?;
+        let rows = labelled_rows(&self.labelled, &directory, self.head.as_deref(), remote)?;
         let calibration = remote.local(self.labelled.of(&self.calibration))?;
-        let mut texts = Texts::read(&calibration, self.precision, rules)?;
+        let mut texts = Texts::read(&calibration, self.precision)?;
         if directory.takes_pairs() && self.calibration.is_empty() {
             texts.pair_up();
         }

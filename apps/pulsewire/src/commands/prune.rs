@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use clap::Args;
 use foundation::parts::Part;
 use inference::ModelDirectory;
+use training::Row;
 use training::pruning::{
     DroppedLayers, Figures, KeptTokens, Measures, PruningCard, PruningReport, drop_layers, prune_heads, trim_vocabulary,
 };
-use training::{CleaningRules, Row};
 
 use crate::cli::Global;
 use crate::derived::{Target, labelled_rows};
@@ -134,17 +134,16 @@ impl PruneCommand {
     }
 
     fn prune(&self, source: &Source, target: Target, remote: &RemoteRows<'_>) -> anyhow::Result<(String, PruningCard)> {
-        let (directory, rules, rows) = match source {
-            Source::Base(base) => (base, CleaningRules::default(), Vec::new()),
+        let (directory, rows) = match source {
+            Source::Base(base) => (base, Vec::new()),
             Source::Model(found) => {
                 let directory = ModelDirectory::open(&found.directory)?;
-                let rules = found.text_cleaning(&directory)?;
                 self.labelled.check_reading(&directory)?;
-                let rows = labelled_rows(&self.labelled, &directory, self.head.as_deref(), rules, remote)?;
-                (&found.directory, rules, rows)
+                let rows = labelled_rows(&self.labelled, &directory, self.head.as_deref(), remote)?;
+                (&found.directory, rows)
             }
         };
-        let texts = different_texts(&remote.local(self.labelled.of(&self.vocabulary))?, rules)?;
+        let texts = different_texts(&remote.local(self.labelled.of(&self.vocabulary))?)?;
         // What heads are chosen by cannot tell what that costs.
         let (weighed, measured): (Vec<_>, Vec<_>) =
             rows.into_iter().enumerate().partition(|(place, _)| self.drop_heads.is_some() && place % 2 == 0);

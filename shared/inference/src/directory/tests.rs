@@ -45,7 +45,7 @@ fn opens_a_model_with_two_heads() {
     let heads: Vec<(&str, usize)> = directory.heads().iter().map(|head| (&*head.name, head.labels.len())).collect();
     assert_eq!(heads, [("sentiment", 3), ("topic", 4)]);
     assert_eq!(directory.inputs(), INPUTS);
-    assert_eq!((directory.tokenizer().max_tokens(), directory.text_cleaning()), (24, None));
+    assert_eq!((directory.tokenizer().max_tokens(), directory.tokenizer().cleaning()), (24, TextRules::default()));
 }
 
 #[test]
@@ -123,11 +123,24 @@ fn heads_name_their_kinds() {
 }
 
 #[test]
-fn a_model_tells_how_its_texts_were_cleaned() {
+fn a_model_cleans_its_texts_as_its_training_did() {
+    let plain = ModelDirectory::open(FIXTURE).unwrap();
     let directory = copy();
     edit_config(&directory, |config| config["text_cleaning"]["html"] = true.into());
     let opened = ModelDirectory::open(directory.path()).unwrap();
-    assert_eq!(opened.text_cleaning().unwrap()["html"], true);
+    let (text, html) = ("profit rose & shares fell", "<p>profit <b>rose</b> &amp;\nshares fell</p>");
+    let encode = |directory: &ModelDirectory, text: &str| directory.tokenizer().encode(text).unwrap();
+    assert_eq!(encode(&opened, html), encode(&plain, text));
+    assert_ne!(encode(&plain, html), encode(&plain, text));
+    let cleaned = ModelDirectory::open_for_cleaned_texts(directory.path()).unwrap();
+    assert_eq!(encode(&cleaned, html), encode(&plain, html));
+
+    edit_config(&directory, |config| config["text_pair"] = true.into());
+    let pairs = ModelDirectory::open(directory.path()).unwrap();
+    let pair = |first, second| encode(&pairs, &crate::pair::join(first, second));
+    assert_eq!(pair("<i>profit</i>", html), pair("profit", text));
+    edit_config(&directory, |config| config["text_cleaning"]["htlm"] = true.into());
+    check_refused(&directory, &[CONFIG, "htlm"]);
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use inference::cleaning::personal::masked;
 use inference::pair;
 use serde::{Deserialize, Serialize};
 
-use super::personal::masked;
 use crate::dataset::Row;
 use crate::error::Location;
 

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use inference::cleaning::{Treatment, UnicodeForm};
 use serde::Serialize;
-use training::dataset::{CleanRequest, Cleaning, Languages, Treatment, UnicodeForm, clean};
+use training::dataset::{CleanRequest, Cleaning, Languages, clean};
 use training::{CleaningRules, LabelNames};
 
 use super::report::{Grid, Report, Section, Side};
@@ -29,9 +30,9 @@ and so are those of --test. The rest is done where it is asked for.
 
 Training cleans by itself if a task's file says so: cleaning = { html = true, unicode = \"nfkc\", urls = \"replace\",
 handles = \"drop\", mask_personal_data = true, drop_near_duplicates = true,
-languages = [\"en\"] }. A model learns from what it is shown: what changes
-texts here or there must be done to texts that the model is asked about, too. A monitor does not do it. A model that was
-trained with such a task says so in its config.json (text_cleaning), and `pulsewire evaluate` goes by it.";
+languages = [\"en\"] }. A model of such a task has the rules in its config.json (text_cleaning), and cleans alike
+what it is asked about, in a monitor too. What is changed here, in a file, no model knows of: texts that it is asked about must
+come changed alike.";
 
 /// Arguments of `data clean`.
 #[derive(Debug, Args)]

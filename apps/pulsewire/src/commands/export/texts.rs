@@ -1,8 +1,8 @@
 //! The texts that a compressed model is calibrated on, and others that it is compared with the whole one on.
 
 use inference::pair;
+use training::DataSource;
 use training::export::{MINIMUM_TEXTS, Precision};
-use training::{CleaningRules, DataSource};
 
 use crate::exit::UsageError;
 use crate::labelled::different_texts;
@@ -21,11 +21,11 @@ pub(super) struct Texts {
 
 impl Texts {
     /// From the sources, else the headlines of the sample feed. No text that ranges are taken from is compared on.
-    pub(super) fn read(sources: &[DataSource], precision: Precision, rules: CleaningRules) -> anyhow::Result<Self> {
+    pub(super) fn read(sources: &[DataSource], precision: Precision) -> anyhow::Result<Self> {
         let texts = if sources.is_empty() {
             crate::samples::headlines().iter().map(|text| text.to_string()).collect()
         } else {
-            different_texts(sources, rules)?
+            different_texts(sources)?
         };
         if precision != Precision::Int8 {
             return Ok(Self { calibration: Vec::new(), checked: evenly(texts, CHECKED_TEXTS) });
@@ -71,7 +71,7 @@ mod tests {
         let path = folder.path().join("feed.csv");
         std::fs::write(&path, content).unwrap();
         let labelled = LabelledArguments { text: Some("headline".to_owned()), ..LabelledArguments::default() };
-        Texts::read(&labelled.of(&[path]), precision, CleaningRules::default())
+        Texts::read(&labelled.of(&[path]), precision)
     }
 
     fn feed(rows: usize) -> String {

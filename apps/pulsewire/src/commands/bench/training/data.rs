@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use anyhow::Context as _;
-use training::dataset::{key, plain};
+use inference::cleaning::plain;
+use training::dataset::key;
 use training::{DataSource, Encoding, Format};
 
 /// The most tokens of a text.
