@@ -32,7 +32,7 @@ pub use calibration::{Calibration, MINIMUM_TEXTS, RangeMethod};
 pub use card::{AccuracyCost, CARD_VERSION, CalibrationCard, ExportCard};
 pub use identity::Identity;
 pub use parity::{BackendParity, PARITY_LIMIT, ParityReport, check_parity, logits_in};
-pub(crate) use parity::{check_decoder, check_encoder};
+pub(crate) use parity::{check_decoder, check_encoder, max_abs_delta};
 pub use precision::{Form, Precision};
 
 /// Why a model could not be exported.

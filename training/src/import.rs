@@ -3,13 +3,15 @@
 //! PyTorch's exporter keeps the names of biases, tables and normalisations. A matrix loses its own to a number and stands
 //! transposed; the product that uses it still tells which one it is (`/encoder/layer.0/attention/self/query/MatMul`).
 
+mod comparison;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use inference::TextTokenizer;
 use inference::onnx::{DataType, GraphProto, ModelProto, NodeProto, TensorProto};
+use inference::{INPUTS, TextTokenizer};
 use serde::Serialize;
 use serde_json::json;
 
@@ -20,7 +22,7 @@ use crate::error::TrainingError;
 const WORDS: &str = "embeddings.word_embeddings.weight";
 
 /// What was read of an ONNX file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ImportReport {
     /// Values of its weights.
     pub parameters: usize,
@@ -32,13 +34,20 @@ pub struct ImportReport {
     pub hidden: usize,
     /// Tokens of the vocabulary.
     pub tokens: usize,
+    /// The largest difference between a state of a token in the graph and one in the trainer's engine; none where the graph could not
+    /// be run.
+    pub max_abs_delta: Option<f32>,
 }
 
 impl fmt::Display for ImportReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { parameters, layers, heads, hidden, tokens } = self;
+        let Self { parameters, layers, heads, hidden, tokens, max_abs_delta } = self;
         let millions = *parameters as f64 / 1e6;
-        write!(f, "{millions:.2} M parameters: {layers} layers of {heads} heads, width {hidden}, {tokens} tokens")
+        writeln!(f, "{millions:.2} M parameters: {layers} layers of {heads} heads, width {hidden}, {tokens} tokens")?;
+        match max_abs_delta {
+            Some(delta) => write!(f, "tokens' states are the graph's, to {delta:.1e}"),
+            None => write!(f, "not compared with the graph, which tract cannot run"),
+        }
     }
 }
 
@@ -46,12 +55,13 @@ impl fmt::Display for ImportReport {
 ///
 /// # Errors
 ///
-/// [`TrainingError::Import`] where the graph is no BERT in f32 or something optimised it, so that weights lost their names, or
-/// where the tokenizer has other tokens; what reading and writing say.
+/// [`TrainingError::Import`] where the graph is no BERT in f32 or something optimised it, so that weights lost their names, where it
+/// computes other states than a BERT of these weights, or where the tokenizer has other tokens; what reading and writing say.
 pub fn import_onnx(onnx: &Path, tokenizer: &Path, target: &Path) -> Result<ImportReport, TrainingError> {
     let refused = |path: &Path, message: String| TrainingError::Import { path: path.to_owned(), message };
     let graph = ModelProto::read(onnx)?.graph.unwrap_or_default();
-    let found = Graph::new(&graph).and_then(|graph| Ok((graph.weights()?, graph.measures()?)));
+    let graph = Graph::new(&graph).map_err(|message| refused(onnx, message))?;
+    let found = graph.weights().and_then(|weights| Ok((weights, graph.measures()?)));
     let (tensors, measures) = found.map_err(|message| refused(onnx, message))?;
 
     let unwritable = |source| TrainingError::Unwritable { path: target.to_owned(), source };
@@ -78,11 +88,21 @@ pub fn import_onnx(onnx: &Path, tokenizer: &Path, target: &Path) -> Result<Impor
         .map_err(|source| TrainingError::Unreadable { path: tokenizer.to_owned(), source })?;
 
     // Whatever is missing or of another shape is told by the one who would read it.
-    Encoder::new(&EncoderConfig::load(target)?, &Weights::load(target)?)?;
+    let encoder = Encoder::new(&EncoderConfig::load(target)?, &Weights::load(target)?)?;
     let known = TextTokenizer::open_for_counting(&target.join("tokenizer.json"))?.vocabulary_size();
     if known > measures.tokens {
         let message = format!("has {known} tokens, the encoder {}: they are not of one model", measures.tokens);
         return Err(refused(tokenizer, message));
+    }
+    let max_abs_delta = match graph.states(measures.layers) {
+        Some(states) => comparison::largest_difference(onnx, &graph.inputs(), states, &measures, &encoder)?,
+        None => None,
+    };
+    if let Some(delta) = max_abs_delta.filter(|delta| *delta > comparison::LIMIT) {
+        let message = format!(
+            "computes other states of tokens than a BERT of its weights, by up to {delta:.1e}: it is no BERT, and cannot be trained"
+        );
+        return Err(refused(onnx, message));
     }
     Ok(ImportReport {
         parameters: tensors.iter().map(|tensor| tensor.values.len()).sum(),
@@ -90,6 +110,7 @@ pub fn import_onnx(onnx: &Path, tokenizer: &Path, target: &Path) -> Result<Impor
         heads: measures.heads,
         hidden: measures.hidden,
         tokens: measures.tokens,
+        max_abs_delta,
     })
 }
 
@@ -207,6 +228,16 @@ impl<'a> Graph<'a> {
             }
             _ => None,
         })
+    }
+
+    fn inputs(&self) -> Vec<&'static str> {
+        INPUTS.into_iter().filter(|name| self.graph.input.iter().any(|input| input.name == *name)).collect()
+    }
+
+    /// The name of the last layer's states, `[batch, sequence, hidden]`.
+    fn states(&self, layers: usize) -> Option<&'a str> {
+        let last = self.scope(&format!("encoder/layer.{}/output/LayerNorm/", layers.checked_sub(1)?)).last()?;
+        last.output.first().map(String::as_str)
     }
 
     /// The known numbers of a shape; those that the batch decides are left out.

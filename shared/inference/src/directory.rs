@@ -14,7 +14,7 @@ use crate::onnx::{DataType, ModelProto, ValueInfoProto};
 use crate::tokenizer::TextTokenizer;
 
 /// The inputs that a model may take, in the order in which the back ends give them.
-pub(crate) const INPUTS: [&str; 3] = ["input_ids", "attention_mask", "token_type_ids"];
+pub const INPUTS: [&str; 3] = ["input_ids", "attention_mask", "token_type_ids"];
 
 /// The output that a model must have.
 pub(crate) const OUTPUT: &str = "logits";

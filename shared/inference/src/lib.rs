@@ -27,7 +27,7 @@ use std::sync::Arc;
 pub use backend::{Backend, BackendChoice, BackendConfig};
 pub use batching::{BatchLimits, BatchingConfig, TokenBatch};
 pub use constant::ConstantModel;
-pub use directory::ModelDirectory;
+pub use directory::{INPUTS, ModelDirectory};
 pub use encoder::EncoderModel;
 pub use engine::{Engine, EngineStatistics, ScoredBlock};
 pub use error::InferenceError;

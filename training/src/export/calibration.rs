@@ -53,11 +53,11 @@ impl Calibration {
         let directory = ModelDirectory::open(directory)?;
         let names = inputs_of_linear_layers(&ModelProto::read(&directory.onnx_path())?);
         let borrowed: Vec<&str> = names.iter().map(String::as_str).collect();
-        let model = InnerValues::load(&directory, &borrowed)?;
+        let model = InnerValues::load(&directory.onnx_path(), directory.inputs(), &borrowed)?;
         let mut histograms: Vec<Histogram> = names.iter().map(|_| Histogram::default()).collect();
         let progress = Progress::start("calibrating", Some(texts.len() as u64), Unit::Items("texts"));
         for text in texts {
-            for (histogram, values) in histograms.iter_mut().zip(model.of(text)?) {
+            for (histogram, values) in histograms.iter_mut().zip(model.of(&directory.tokenizer().encode(text)?)?) {
                 histogram.add(&values);
             }
             progress.advance(1);

@@ -168,7 +168,7 @@ pub(super) fn sizes(heads: &[Head], expected: &Array2<f32>) -> Array1<f32> {
 }
 
 /// The largest difference of two logits; a NaN is no small one.
-pub(super) fn max_abs_delta(own: &Array2<f32>, expected: &Array2<f32>) -> f32 {
+pub(crate) fn max_abs_delta(own: &Array2<f32>, expected: &Array2<f32>) -> f32 {
     let deltas = own.iter().zip(expected).map(|(own, expected)| (own - expected).abs());
     deltas.fold(0.0, |highest: f32, delta| if delta.is_nan() { f32::INFINITY } else { highest.max(delta) })
 }

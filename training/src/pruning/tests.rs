@@ -152,6 +152,25 @@ fn rare_tokens_go_and_their_share_is_told() {
 }
 
 #[test]
+fn single_characters_stay_where_their_script_is_used_or_is_none() {
+    for (text, kept) in [("the shares", &["%", "##w", "q"][..]), ("the 日", &["%", "##w", "q", "日"][..])] {
+        let work = Work::new();
+        work.edit("tokenizer.json", |tokenizer| {
+            let vocabulary = tokenizer["model"]["vocab"].as_object_mut().unwrap();
+            for (latin, other) in [("x", "日"), ("y", "д"), ("##y", "##д")] {
+                let id = vocabulary.remove(latin).unwrap();
+                vocabulary.insert(other.to_owned(), id);
+            }
+        });
+        work.trim(&[text], ONCE).unwrap();
+        let tokenizer = read_json(&work.path("small/tokenizer.json")).unwrap();
+        let stays = |token: &&str| tokenizer["model"]["vocab"].get(token).is_some();
+        let found: Vec<_> = ["%", "##w", "q", "日", "д", "##д"].into_iter().filter(stays).collect();
+        assert_eq!(found, kept, "{text}");
+    }
+}
+
+#[test]
 fn every_file_speaks_of_the_new_ids() {
     let work = Work::new();
     // A mask and a pad that do not stand first, in all the forms in which files name tokens.

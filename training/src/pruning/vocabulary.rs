@@ -2,7 +2,8 @@
 //! 2020). Half of a small encoder's parameters are the vectors of tokens, of which the texts of one field use a part.
 //!
 //! WordPiece takes the longest token that fits, and goes on behind it. A word whose tokens all stay is therefore read as before, and
-//! one whose tokens do not is read in shorter pieces, which single characters always are.
+//! one whose tokens do not is read in shorter pieces: single characters of the texts' scripts always stay. Those of other scripts go,
+//! which are two thirds of an English vocabulary's.
 
 mod tokens;
 
@@ -31,7 +32,7 @@ const BY_TOKEN: [&str; 4] = [
     "cls.predictions.decoder.bias",
 ];
 
-/// Which tokens stay, beside the special ones and single characters.
+/// Which tokens stay, beside the special ones and single characters of the texts' scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeptTokens {
     /// Those that the texts use at least so often.
@@ -81,7 +82,8 @@ pub fn trim_vocabulary(
         return Err(TrainingError::NoTokens { texts: texts.len() });
     }
     let config_ids = ids_of(&files.config.raw, before);
-    let mut ids: BTreeSet<u32> = vocabulary.needed().chain(config_ids.iter().map(|(_, id)| *id)).collect();
+    let mut ids: BTreeSet<u32> =
+        vocabulary.needed(|id| counts[id as usize] > 0).chain(config_ids.iter().map(|(_, id)| *id)).collect();
     ids.extend(used(&counts, kept, special));
     let ids: Vec<u32> = ids.into_iter().collect();
     let new_id = |old: u32| ids.binary_search(&old).ok().map(|new| new as u32);

@@ -13,8 +13,10 @@ EXAMPLES:
   pulsewire import --onnx bge-small-en-v1.5.onnx --tokenizer tokenizer.json --out ./bge-small
   pulsewire train --base ./bge-small --model news --data labelled.csv --text headline --label sentiment
 
-The file is a BERT in f32 as PyTorch's exporter writes it, before anything optimised or quantised it. An encoder that comes with
-config.json and model.safetensors needs no import: `pulsewire train --base` starts from its folder.";
+The file is a BERT in f32 as PyTorch's exporter writes it, before anything optimised or quantised it. It is run beside
+the encoder that was read of it, on made-up texts of a token and up to all of its positions, and refused where the tokens' states
+differ by more than 0.001. An encoder that comes with config.json and model.safetensors needs no import: `pulsewire train --base`
+starts from its folder.";
 
 /// Arguments of `import`.
 #[derive(Debug, Args)]

@@ -1,14 +1,14 @@
 //! Values from inside a model's graph, for those who must know how large they become.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tract_onnx::prelude::*;
 
 use crate::backend::tract::{plan, tensors};
 use crate::batching::TokenBatch;
-use crate::directory::ModelDirectory;
 use crate::error::InferenceError;
-use crate::tokenizer::TextTokenizer;
+use crate::tokenizer::Tokens;
 
 const NAME: &str = "tract";
 
@@ -16,24 +16,22 @@ const NAME: &str = "tract";
 pub struct InnerValues {
     plan: Arc<TypedRunnableModel>,
     inputs: Vec<&'static str>,
-    tokenizer: Arc<TextTokenizer>,
 }
 
 impl InnerValues {
-    /// Loads a model to be asked for the values of these names.
-    pub fn load(directory: &ModelDirectory, names: &[&str]) -> Result<Self, InferenceError> {
-        let path = directory.onnx_path();
-        let plan = plan(&path, directory.inputs(), names).map_err(|source| InferenceError::Load {
+    /// Loads an ONNX file that takes these of [`INPUTS`](crate::INPUTS), to be asked for the values of these names.
+    pub fn load(path: &Path, inputs: &[&'static str], names: &[&str]) -> Result<Self, InferenceError> {
+        let plan = plan(path, inputs, names).map_err(|source| InferenceError::Load {
             backend: NAME,
-            path,
+            path: path.to_owned(),
             source: source.into(),
         })?;
-        Ok(Self { plan, inputs: directory.inputs().to_vec(), tokenizer: directory.tokenizer().clone() })
+        Ok(Self { plan, inputs: inputs.to_vec() })
     }
 
     /// The elements of each value for one text, in the order of the names. No padding is among them.
-    pub fn of(&self, text: &str) -> Result<Vec<Vec<f32>>, InferenceError> {
-        let batch = TokenBatch::new(&[&self.tokenizer.encode(text)?]);
+    pub fn of(&self, text: &Tokens) -> Result<Vec<Vec<f32>>, InferenceError> {
+        let batch = TokenBatch::new(&[text]);
         let run = || -> TractResult<Vec<Vec<f32>>> {
             let values = self.plan.run(tensors(&self.inputs, &batch, 0, 1)?)?;
             values.iter().map(|value| Ok(value.to_plain_array_view::<f32>()?.iter().copied().collect())).collect()

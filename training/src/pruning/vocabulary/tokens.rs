@@ -1,8 +1,9 @@
 //! `tokenizer.json`: which of its tokens cannot go, and what it says once others are gone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Map, Value, json};
+use unicode_script::{Script, UnicodeScript};
 
 /// The tokens of a WordPiece vocabulary.
 pub(super) struct Vocabulary {
@@ -47,14 +48,29 @@ impl Vocabulary {
         &self.named
     }
 
-    /// The tokens that must stay: special ones, and single characters, so that there is a piece for whatever there was one for.
-    pub(super) fn needed(&self) -> impl Iterator<Item = u32> {
-        let is_needed = |token: &str| {
-            let piece = token.strip_prefix(&self.continuing).filter(|piece| !piece.is_empty()).unwrap_or(token);
-            piece.chars().count() == 1 || self.unknown.as_deref() == Some(token)
+    /// The tokens that must stay where texts use some of them: special ones, and single characters of these texts' scripts and of
+    /// all scripts in common, so that there is a piece for whatever there was one for (scripts as in Unicode Standard Annex 24).
+    pub(super) fn needed(&self, is_used: impl Fn(u32) -> bool) -> impl Iterator<Item = u32> {
+        let words = self.tokens.iter().filter(|(id, token)| is_used(*id) && !self.is_special(*id, token));
+        let mut scripts: HashSet<Script> =
+            words.flat_map(|(_, token)| self.piece(token).chars()).map(|character| character.script()).collect();
+        scripts.extend([Script::Common, Script::Inherited, Script::Unknown]);
+        let is_needed = move |id: u32, token: &str| {
+            let mut piece = self.piece(token).chars();
+            let single = piece.next().filter(|_| piece.next().is_none());
+            self.is_special(id, token) || single.is_some_and(|character| scripts.contains(&character.script()))
         };
-        let needed = self.tokens.iter().filter(move |(_, token)| is_needed(token)).map(|(id, _)| *id);
+        let needed = self.tokens.iter().filter(move |(id, token)| is_needed(*id, token)).map(|(id, _)| *id);
         needed.chain(self.named.iter().copied())
+    }
+
+    fn is_special(&self, id: u32, token: &str) -> bool {
+        self.named.contains(&id) || self.unknown.as_deref() == Some(token)
+    }
+
+    /// The characters that a token stands for.
+    fn piece<'a>(&self, token: &'a str) -> &'a str {
+        token.strip_prefix(&self.continuing).filter(|piece| !piece.is_empty()).unwrap_or(token)
     }
 }
 
