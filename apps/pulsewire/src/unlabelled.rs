@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde::de::DeserializeOwned;
 use training::{Checkpoints, DataSource, Encoding, Format, TextRun, TrainingError};
 
@@ -12,14 +12,12 @@ use crate::output_folder::OutputFolder;
 use crate::remote::{Place, RemoteArguments, RemoteRows};
 use crate::settings::serde_name;
 
-/// Which files, and how they are read.
+/// Which texts, and how they are read.
 #[derive(Debug, Args)]
-pub(crate) struct TextArguments {
-    /// A run's file (TOML), for every setting; flags stand over it
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "text", "format", "encoding", "no_header"])]
-    run: Option<PathBuf>,
+#[command(next_help_heading = "Data")]
+pub(crate) struct TextFileArguments {
     /// File of texts: CSV, TSV, NDJSON or Parquet; or clickhouse:QUERY, kafka:TOPIC (may be given more than once)
-    #[arg(long, value_name = "FILE", required_unless_present = "run")]
+    #[arg(long, value_name = "FILE")]
     data: Vec<PathBuf>,
     /// Column or key of the text [default: text]
     #[arg(long, value_name = "COLUMN")]
@@ -35,6 +33,39 @@ pub(crate) struct TextArguments {
     no_header: bool,
     #[command(flatten)]
     remote: RemoteArguments,
+}
+
+impl TextFileArguments {
+    /// The files, queries and topics, in their order.
+    pub(crate) fn sources(&self) -> Vec<DataSource> {
+        let source = |path: &PathBuf| DataSource {
+            format: self.format,
+            encoding: self.encoding,
+            text: self.text.clone(),
+            header: !self.no_header,
+            ..Place::of(path).source()
+        };
+        self.data.iter().map(source).collect()
+    }
+
+    /// Where their queries and topics are.
+    pub(crate) fn remote(&self) -> &RemoteArguments {
+        &self.remote
+    }
+}
+
+/// Texts that something is learned from, and how the run goes.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("learned").args(["run", "data"]).required(true)))]
+pub(crate) struct TextArguments {
+    /// A run's file (TOML), for every setting; flags stand over it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["text", "format", "encoding", "no_header"])]
+    run: Option<PathBuf>,
+    #[command(flatten)]
+    files: TextFileArguments,
+    /// Decides what is held out, the order of texts, dropout and whatever else is drawn [default: 17]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     #[command(flatten)]
     checkpoints: CheckpointArguments,
 }
@@ -42,10 +73,12 @@ pub(crate) struct TextArguments {
 impl TextArguments {
     /// What is to be learned: the run's file, or the texts with every default.
     pub(crate) fn text_run<S: Default + DeserializeOwned>(&self) -> Result<TextRun<S>, TrainingError> {
-        match &self.run {
-            Some(path) => TextRun::load(path),
-            None => Ok(TextRun::new(self.sources())),
-        }
+        let mut run = match &self.run {
+            Some(path) => TextRun::load(path)?,
+            None => TextRun::new(self.files.sources()),
+        };
+        run.seed = self.seed.unwrap_or(run.seed);
+        Ok(run)
     }
 
     /// Makes everything in a folder beside the target, which gets its name only when all is there. The same command goes on
@@ -58,22 +91,10 @@ impl TextArguments {
         make: impl FnOnce(&TextRun<S>, &Path, &Checkpoints) -> Result<T, TrainingError>,
     ) -> anyhow::Result<T> {
         let folder = OutputFolder::claim(target, self.checkpoints.restart)?;
-        RemoteRows::kept_in(folder.data(), &self.remote, global).fetch(&mut run.data)?;
+        RemoteRows::kept_in(folder.data(), self.files.remote(), global).fetch(&mut run.data)?;
         let checkpoints = folder.checkpoints(self.checkpoints.pace());
         let made = tokio::task::block_in_place(|| make(&run, &folder.model(), &checkpoints))?;
         folder.finish()?;
         Ok(made)
-    }
-
-    /// The files, queries and topics, in their order.
-    fn sources(&self) -> Vec<DataSource> {
-        let source = |path: &PathBuf| DataSource {
-            format: self.format,
-            encoding: self.encoding,
-            text: self.text.clone(),
-            header: !self.no_header,
-            ..Place::of(path).source()
-        };
-        self.data.iter().map(source).collect()
     }
 }

@@ -37,9 +37,6 @@ pub(crate) struct AdaptCommand {
     /// Folder of the base encoder [default: the one that `pulsewire setup` fetched]
     #[arg(long, value_name = "DIR")]
     base: Option<PathBuf>,
-    /// Decides what is held out, the order of texts, hidden words and dropout [default: 17]
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
     /// Passes over the texts [default: 3]
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
@@ -76,7 +73,6 @@ impl AdaptCommand {
     fn adaptation(&self) -> Result<Adaptation, TrainingError> {
         let mut run: Adaptation = self.texts.text_run()?;
         run.base = self.base.clone().or(run.base);
-        run.seed = self.seed.unwrap_or(run.seed);
         let settings = &mut run.settings;
         settings.epochs = self.epochs.unwrap_or(settings.epochs);
         settings.batch_size = self.batch_size.unwrap_or(settings.batch_size);

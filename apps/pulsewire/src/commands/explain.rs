@@ -10,19 +10,21 @@ use inference::ModelDirectory;
 use inference::cleaning::TextRules;
 use serde::Serialize;
 use training::explanation::{Explainer, Explanation, page};
-use training::{DataSource, Encoding, Format};
 
 use crate::cli::Global;
 use crate::exit::UsageError;
 use crate::labelled;
-use crate::settings::{FoundModel, ModelArguments, serde_name};
+use crate::remote::RemoteRows;
+use crate::settings::{FoundModel, ModelArguments};
 use crate::terminal::{colours, print_json, print_line};
+use crate::unlabelled::TextFileArguments;
 
 const EXAMPLES: &str = "\
 EXAMPLES:
   pulsewire explain --model news \"Profit warning sends shares of the bank lower\"
   pulsewire explain --model news --head topic --answer earnings \"Profit warning sends shares of the bank lower\"
   pulsewire explain --model news --data feed.csv --text headline --limit 50 --html reasons.html
+  pulsewire explain --model news --data kafka:news --text headline --limit 10
   pulsewire explain --model ./model-directory --json \"Shares rise\"
 
 Each word gets the share of the answer that it brings about, by integrated gradients (Sundararajan and others, 2017): all words'
@@ -51,34 +53,13 @@ pub(crate) struct ExplainCommand {
     /// Write a page with all explanations as well
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    #[command(flatten)]
-    files: FileArguments,
-    #[command(flatten)]
-    model: ModelArguments,
-}
-
-/// Files of texts, whose labels do not matter.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Data")]
-struct FileArguments {
-    /// File of texts: CSV, TSV, NDJSON or Parquet (may be given more than once)
-    #[arg(long, value_name = "FILE")]
-    data: Vec<PathBuf>,
-    /// Column or key of the text [default: text]
-    #[arg(long, value_name = "COLUMN")]
-    text: Option<String>,
-    /// csv, tsv, ndjson, parquet or separated [default: by the file's ending]
-    #[arg(long, value_name = "FORMAT", value_parser = serde_name::<Format>)]
-    format: Option<Format>,
-    /// utf-8 or latin-1
-    #[arg(long, value_name = "NAME", default_value = "utf-8", value_parser = serde_name::<Encoding>)]
-    encoding: Encoding,
-    /// The file has no header: columns are called 1, 2 and so on
-    #[arg(long)]
-    no_header: bool,
-    /// Texts of the files to explain, from the first
+    /// Texts of --data to explain, from the first
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: usize,
+    #[command(flatten)]
+    files: TextFileArguments,
+    #[command(flatten)]
+    model: ModelArguments,
 }
 
 /// What `--json` prints.
@@ -93,7 +74,7 @@ impl ExplainCommand {
     pub(crate) fn run(self, global: &Global) -> anyhow::Result<()> {
         let found = self.model.find(global)?;
         let directory = ModelDirectory::open(&found.directory)?;
-        let texts = self.texts(directory.tokenizer().cleaning())?;
+        let texts = self.texts(directory.tokenizer().cleaning(), global)?;
         let explanations = tokio::task::block_in_place(|| self.explain(&directory, &texts))?;
         let written = self.html.as_ref().map_or(Ok(()), |path| {
             fs::write(path, page(&found.to_string(), &explanations))
@@ -112,19 +93,22 @@ impl ExplainCommand {
     }
 
     /// Those of the command line, then those of files.
-    fn texts(&self, rules: TextRules) -> anyhow::Result<Vec<String>> {
+    fn texts(&self, rules: TextRules, global: &Global) -> anyhow::Result<Vec<String>> {
         let mut texts = self.texts.clone();
         if let Some(text) = texts.iter().find(|text| rules.tidied(text).is_empty()) {
             return Err(UsageError(format!("there is nothing to explain in the text {text:?}: it is empty")).into());
         }
         let mut of_files = Vec::new();
-        for source in self.files.sources() {
-            of_files.extend(labelled::texts(&source)?.filter(|text| !rules.tidied(text).is_empty()));
+        let mut sources = self.files.sources();
+        let remote = RemoteRows::for_a_while(self.files.remote(), global)?;
+        remote.fetch(&mut sources)?;
+        for source in &sources {
+            of_files.extend(labelled::texts(source)?.filter(|text| !rules.tidied(text).is_empty()));
         }
         if texts.is_empty() && of_files.is_empty() {
-            return Err(UsageError("there is nothing to explain: the files of --data hold no text".to_owned()).into());
+            return Err(UsageError("there is nothing to explain: --data holds no text".to_owned()).into());
         }
-        texts.extend(of_files.into_iter().take(self.files.limit));
+        texts.extend(of_files.into_iter().take(self.limit));
         Ok(texts)
     }
 
@@ -139,17 +123,5 @@ impl ExplainCommand {
         let explanations = texts.iter().map(explain).collect();
         progress.finish();
         explanations
-    }
-}
-
-impl FileArguments {
-    fn sources(&self) -> impl Iterator<Item = DataSource> {
-        self.data.iter().map(|path| DataSource {
-            format: self.format,
-            encoding: self.encoding,
-            text: self.text.clone(),
-            header: !self.no_header,
-            ..DataSource::new(path)
-        })
     }
 }

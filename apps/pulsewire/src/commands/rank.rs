@@ -47,9 +47,6 @@ pub(crate) struct RankCommand {
     /// Folder of the base encoder [default: the one that `pulsewire setup` fetched]
     #[arg(long, value_name = "DIR")]
     base: Option<PathBuf>,
-    /// Decides the order of pairs and dropout [default: 17]
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
     /// Passes over the pairs [default: 3]
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
@@ -79,7 +76,6 @@ impl RankCommand {
     fn ranking_run(&self) -> Result<RankingRun, TrainingError> {
         let mut run: RankingRun = self.texts.text_run()?;
         run.base = self.base.clone().or(run.base);
-        run.seed = self.seed.unwrap_or(run.seed);
         let settings = &mut run.settings;
         settings.epochs = self.epochs.unwrap_or(settings.epochs);
         settings.batch_size = self.batch_size.unwrap_or(settings.batch_size);

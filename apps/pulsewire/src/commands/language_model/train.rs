@@ -37,9 +37,6 @@ pub(crate) struct TrainCommand {
     /// Folder of a GPT2LMHeadModel to go on from: config.json, model.safetensors, tokenizer.json
     #[arg(long, value_name = "DIR", conflicts_with_all = ["vocabulary", "layers", "width", "heads"])]
     base: Option<PathBuf>,
-    /// Decides what is held out, the order of texts, new weights and dropout [default: 17]
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
     /// Passes over the texts, fewer if --patience runs out [default: 10]
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
@@ -92,7 +89,6 @@ impl TrainCommand {
     fn language_model_run(&self) -> Result<LanguageModelRun, TrainingError> {
         let mut run: LanguageModelRun = self.texts.text_run()?;
         run.base = self.base.clone().or(run.base);
-        run.seed = self.seed.unwrap_or(run.seed);
         let settings = &mut run.settings;
         settings.epochs = self.epochs.unwrap_or(settings.epochs);
         settings.patience = self.patience.unwrap_or(settings.patience);
