@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use storage::{ConnectionFile, StoreConfig};
 
 use crate::cli::Global;
+use crate::exit::UsageError;
 
 /// The folder of the embedded store where no flag names one.
 pub(crate) fn default_store_directory() -> PathBuf {
@@ -150,6 +151,11 @@ impl StoreArguments {
     pub(crate) fn resolve(&self, global: &Global) -> anyhow::Result<StoreConfig> {
         let config = load(global, &[("store.url", self.store_url.clone())])?;
         if let Some(directory) = &self.store_dir {
+            if !ConnectionFile::path(directory).exists() {
+                let directory = directory.display();
+                let mend = format!("`pulsewire store serve --dir {directory}` makes one");
+                return Err(UsageError(format!("there is no embedded store in {directory}: {mend}")).into());
+            }
             return Ok(ConnectionFile::read(directory)?.config());
         }
         let directory = default_store_directory();

@@ -80,6 +80,8 @@ fn wrong_usage_and_configuration_end_with_64() {
     check(&wrong, 64, &["wrong.toml:2:1", "urll"]);
     check(&machine.run(&["store", "sql", "SELECT 1", "--config", "none.toml"]), 64, &["none.toml"]);
     check(&machine.run(&["store", "sql", "SELECT 1", "--store-url", "127.0.0.1:1"]), 64, &["store.url"]);
+    let mend = ["no embedded store in nowhere", "`pulsewire store serve --dir nowhere`"];
+    check(&machine.run(&["store", "sql", "SELECT 1", "--store-dir", "nowhere"]), 64, &mend);
 }
 
 #[test]
@@ -106,6 +108,8 @@ fn a_model_explains_its_answers() {
     let explanations = answer["explanations"].as_array().unwrap();
     assert_eq!((explanations.len(), &explanations[1]["text"]), (2, &"shares rise".into()));
     assert_eq!((&explanations[1]["label"], &explanations[1]["words"][1]["start"]), (&"other".into(), &7.into()));
+    let far = ["explain", "--model", model, "--data", "clickhouse:SELECT text FROM feed", "--store-url"];
+    check(&machine.run(&[&far[..], &["http://127.0.0.1:1"]].concat()), 75, &["SELECT text FROM feed"]);
     check(&machine.run(&["explain", "--model", model]), 64, &["TEXT"]);
     check(&machine.run(&["explain", "--model", model, " "]), 64, &["it is empty"]);
     check(
@@ -114,6 +118,17 @@ fn a_model_explains_its_answers() {
         &["\"bullish\"", "\"neutral\""],
     );
     check(&machine.run(&["explain", "--model", model, text, "--html", "no/such.html"]), 1, &["profit", "no/such.html"]);
+}
+
+#[test]
+fn texts_or_a_runs_file_are_needed_to_learn_from() {
+    let machine = Machine::new();
+    for command in [&["adapt"][..], &["rank"], &["language-model", "train"]] {
+        let with = |flags: &[&'static str]| machine.run(&[command, &["--out", "new"], flags].concat());
+        check(&with(&[]), 64, &["--run <FILE>|--data <FILE>"]);
+        check(&with(&["--data", "a.csv", "--run", "b.toml"]), 64, &["cannot be used with"]);
+        check(&with(&["--run", "b.toml", "--seed", "5"]), 64, &["b.toml"]);
+    }
 }
 
 #[test]
