@@ -26,7 +26,7 @@ use crate::directory::model_digest;
 use crate::engine::{EncoderConfig, Guess, MaskedLanguageModel, Mode, PackedBatch, Parameter, ScheduleKind, Weights};
 use crate::error::TrainingError;
 use crate::random::Random;
-use crate::run::TextRun;
+use crate::run::{TextRun, TextSettings};
 use crate::unlabelled::{self, Learner, Plan};
 pub(crate) use corpus::distinct_texts;
 use lesson::{Lesson, Reader};
@@ -292,7 +292,7 @@ impl Learner for Adapter<'_> {
     }
 }
 
-impl AdaptationSettings {
+impl TextSettings for AdaptationSettings {
     fn validate(&self) -> Result<(), ConfigurationError> {
         let checks = [
             ("epochs", self.epochs >= 1, "must be at least 1"),

@@ -21,7 +21,7 @@ use crate::checkpoint::{Checkpoints, Keeper};
 use crate::directory::model_digest;
 use crate::engine::ScheduleKind;
 use crate::error::TrainingError;
-use crate::run::TextRun;
+use crate::run::{TextRun, TextSettings};
 use crate::unlabelled::{self, Measured};
 pub use decoding::Decoding;
 pub use export::export_language_model;
@@ -201,7 +201,7 @@ fn train_keeping(
     Ok(report)
 }
 
-impl LanguageModelSettings {
+impl TextSettings for LanguageModelSettings {
     fn validate(&self) -> Result<(), ConfigurationError> {
         let rate = self.learning_rate.unwrap_or(NEW_RATE);
         let divided = self.heads >= 1 && self.width.is_multiple_of(self.heads);

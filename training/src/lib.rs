@@ -57,7 +57,7 @@ pub use metrics::{
 };
 pub use ranking::{RankingEpoch, RankingReport, RankingRun, RankingSettings, train_ranking, train_ranking_resumably};
 pub use report::{EpochReport, TaskReport, TrainingReport};
-pub use run::{Hyperparameters, Split, SplitBy, Task, TaskKind, TextRun, TrainingRun};
+pub use run::{Hyperparameters, Split, SplitBy, Task, TaskKind, TextRun, TextSettings, TrainingRun};
 pub use sink::DataSink;
 pub use source::{DataSource, Encoding, Format, Remote};
 pub use trainer::{Adversarial, CurvePoint, Fgm, FreeLb, Pgd, TrainedModel, Watcher, train, train_resumably};

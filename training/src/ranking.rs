@@ -22,7 +22,7 @@ use serde_json::json;
 use crate::checkpoint::{Checkpoints, Keeper};
 use crate::directory::model_digest;
 use crate::error::TrainingError;
-use crate::run::TextRun;
+use crate::run::{TextRun, TextSettings};
 use crate::unlabelled;
 use fit::RankingLearner;
 use pairs::Pairs;
@@ -152,7 +152,7 @@ fn train_keeping(
     Ok(report)
 }
 
-impl RankingSettings {
+impl TextSettings for RankingSettings {
     fn validate(&self) -> Result<(), ConfigurationError> {
         let Self { validation, test, .. } = *self;
         let shares = validation > 0.0 && test > 0.0 && validation + test <= 0.8;

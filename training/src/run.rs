@@ -21,7 +21,7 @@ pub use hyperparameters::Hyperparameters;
 pub use inference::TaskKind;
 pub use split::{Split, SplitBy};
 pub use task::Task;
-pub use text_run::TextRun;
+pub use text_run::{TextRun, TextSettings};
 
 /// A training run: a base encoder, one head for each task, and how to train them.
 ///
@@ -129,7 +129,7 @@ impl TrainingRun {
             .map_err(|source| ConfigurationError::Unreadable { path: path.to_owned(), source })?;
         let mut run: Self = parse_toml(&text, path)?;
         run.resolve_paths(path.parent().unwrap_or(Path::new("")));
-        run.validate()?;
+        run.validate().map_err(|error| error.of_file(path))?;
         Ok(run)
     }
 
@@ -179,8 +179,8 @@ impl TrainingRun {
     }
 
     /// Checks every value before a file is opened.
-    pub fn validate(&self) -> Result<(), TrainingError> {
-        let invalid = |key: String, message: &str| Err(ConfigurationError::invalid(key, message).into());
+    pub fn validate(&self) -> Result<(), ConfigurationError> {
+        let invalid = |key: String, message: &str| Err(ConfigurationError::invalid(key, message));
         if self.name.is_empty() {
             return invalid("name".to_owned(), "must not be empty");
         }
@@ -238,20 +238,20 @@ impl TrainingRun {
         }
         self.check_continual()?;
         self.check_few_shot()?;
-        self.hyperparameters.validate().map_err(TrainingError::from)
+        self.hyperparameters.validate()
     }
 
-    fn check_few_shot(&self) -> Result<(), TrainingError> {
+    fn check_few_shot(&self) -> Result<(), ConfigurationError> {
         let Some(few_shot) = &self.few_shot else { return Ok(()) };
         let alone = self.distillation.is_none() && self.continual.is_none();
         let beside = (!alone).then_some(("few_shot", "must not stand beside `distillation` or `continual`"));
         match beside.or_else(|| few_shot.fault(&self.tasks, &self.hyperparameters)) {
-            Some((key, message)) => Err(ConfigurationError::invalid(key, message).into()),
+            Some((key, message)) => Err(ConfigurationError::invalid(key, message)),
             None => Ok(()),
         }
     }
 
-    fn check_continual(&self) -> Result<(), TrainingError> {
+    fn check_continual(&self) -> Result<(), ConfigurationError> {
         let Some(continual) = &self.continual else { return Ok(()) };
         let unlabelled = self.distillation.as_ref().and_then(|distillation| distillation.unlabelled.as_ref());
         let is_task = |name: &String| self.tasks.iter().any(|task| task.name == *name);
@@ -267,10 +267,9 @@ impl TrainingRun {
             checks.into_iter().find(|(_, holds, _)| !holds).map(|(key, _, message)| (key, message))
         });
         match fault {
-            Some((key, message)) => Err(ConfigurationError::invalid(format!("continual.{key}"), message).into()),
+            Some((key, message)) => Err(ConfigurationError::invalid(format!("continual.{key}"), message)),
             None if self.base.is_none() => {
-                Err(ConfigurationError::invalid("base", "must be the fine-tuned model that `continual` goes on from")
-                    .into())
+                Err(ConfigurationError::invalid("base", "must be the fine-tuned model that `continual` goes on from"))
             }
             None => Ok(()),
         }

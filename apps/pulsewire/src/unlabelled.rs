@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
-use serde::de::DeserializeOwned;
-use training::{Checkpoints, DataSource, Encoding, Format, TextRun, TrainingError};
+use training::{Checkpoints, DataSource, Encoding, Format, TextRun, TextSettings, TrainingError};
 
 use crate::checkpoints::CheckpointArguments;
 use crate::cli::Global;
@@ -72,7 +71,7 @@ pub(crate) struct TextArguments {
 
 impl TextArguments {
     /// What is to be learned: the run's file, or the texts with every default.
-    pub(crate) fn text_run<S: Default + DeserializeOwned>(&self) -> Result<TextRun<S>, TrainingError> {
+    pub(crate) fn text_run<S: TextSettings>(&self) -> Result<TextRun<S>, TrainingError> {
         let mut run = match &self.run {
             Some(path) => TextRun::load(path)?,
             None => TextRun::new(self.files.sources()),

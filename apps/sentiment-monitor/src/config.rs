@@ -118,7 +118,7 @@ impl MonitorConfig {
     /// Refuses what cannot work, before any port, file or consumer is opened.
     pub fn validate(&self) -> Result<(), ConfigurationError> {
         let invalid = |key: &str, message: String| Err(ConfigurationError::invalid(key, message));
-        self.kafka.validate().map_err(|error| within("kafka", error))?;
+        self.kafka.validate().map_err(|error| error.within("kafka"))?;
         if self.store.url.is_empty() {
             return invalid(
                 "store.url",
@@ -150,15 +150,6 @@ impl MonitorConfig {
             return invalid("notify.topic", format!("{topic:?} is a feed: alerts would be scored as news"));
         }
         Ok(())
-    }
-}
-
-fn within(section: &str, error: ConfigurationError) -> ConfigurationError {
-    match error {
-        ConfigurationError::Invalid { key, message } => {
-            ConfigurationError::invalid(format!("{section}.{key}"), message)
-        }
-        other => other,
     }
 }
 

@@ -45,12 +45,38 @@ pub enum ConfigurationError {
         /// What is wrong and what would mend it.
         message: String,
     },
+    /// The same, of a file that stands by itself.
+    #[error("{}: {key}: {message}", path.display())]
+    InvalidInFile {
+        /// The file.
+        path: PathBuf,
+        /// The key, dotted: `hyperparameters.epochs`.
+        key: String,
+        /// What is wrong and what would mend it.
+        message: String,
+    },
 }
 
 impl ConfigurationError {
     /// A value that validation refuses.
     pub fn invalid(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid { key: key.into(), message: message.into() }
+    }
+
+    /// The same, with the section that the key stands in.
+    pub fn within(self, section: &str) -> Self {
+        match self {
+            Self::Invalid { key, message } => Self::Invalid { key: format!("{section}.{key}"), message },
+            other => other,
+        }
+    }
+
+    /// The same, with the file that the key stands in.
+    pub fn of_file(self, path: &Path) -> Self {
+        match self {
+            Self::Invalid { key, message } => Self::InvalidInFile { path: path.to_owned(), key, message },
+            other => other,
+        }
     }
 }
 

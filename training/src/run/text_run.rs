@@ -39,6 +39,16 @@ pub struct TextRun<S> {
     pub settings: S,
 }
 
+/// How something is learned without labels.
+pub trait TextSettings: Default + DeserializeOwned {
+    /// Whether every value makes sense.
+    ///
+    /// # Errors
+    ///
+    /// The first key whose value does not, and what it must be.
+    fn validate(&self) -> Result<(), ConfigurationError>;
+}
+
 impl<S: Default> TextRun<S> {
     /// These texts with every default.
     pub fn new(data: Vec<DataSource>) -> Self {
@@ -46,24 +56,29 @@ impl<S: Default> TextRun<S> {
     }
 }
 
-impl<S: Default + DeserializeOwned> TextRun<S> {
+impl<S: TextSettings> TextRun<S> {
     /// Reads a run's file. Relative paths in it are taken from the file's directory.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read or has an unknown key, each with its place, and one without texts. Settings are checked when
-    /// the run begins.
+    /// A file that cannot be read, has an unknown key or a value that makes no sense, each with its place, and one without texts.
     pub fn load(path: &Path) -> Result<Self, TrainingError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigurationError::Unreadable { path: path.to_owned(), source })?;
         let mut run: Self = parse_toml(&text, path)?;
-        if run.data.is_empty() {
-            return Err(ConfigurationError::invalid("data", "must name a file, a query or a topic of texts").into());
-        }
+        run.validate().map_err(|error| error.of_file(path))?;
         let directory = path.parent().unwrap_or(Path::new(""));
         let files = run.data.iter_mut().map(|source| &mut source.path).filter(|path| !path.as_os_str().is_empty());
         files.chain(&mut run.base).for_each(|path| *path = directory.join(&*path));
         Ok(run)
+    }
+
+    /// Whether every value makes sense; with what flags have changed, again when it begins.
+    fn validate(&self) -> Result<(), ConfigurationError> {
+        if self.data.is_empty() {
+            return Err(ConfigurationError::invalid("data", "must name a file, a query or a topic of texts"));
+        }
+        self.settings.validate().map_err(|error| error.within("hyperparameters"))
     }
 }
 
@@ -72,7 +87,7 @@ mod tests {
     use super::*;
     use crate::{AdaptationSettings, PairTask, RankingSettings};
 
-    fn load<S: Default + DeserializeOwned>(text: &str) -> Result<TextRun<S>, String> {
+    fn load<S: TextSettings>(text: &str) -> Result<TextRun<S>, String> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("run.toml");
         std::fs::write(&path, text).unwrap();
@@ -102,5 +117,7 @@ mod tests {
         assert!(refusal("seed = 1\n").contains("`data`"));
         let message = refusal("data = [{ path = \"a.csv\" }]\n[hyperparameters]\nheat = 1.0\n");
         assert!(message.contains(":3:1: ") && message.contains("heat"), "{message}");
+        let message = refusal("data = [{ path = \"a.csv\" }]\n[hyperparameters]\ntemperature = 11.0\n");
+        assert!(message.contains("run.toml: hyperparameters.temperature: must be above 0"), "{message}");
     }
 }

@@ -45,13 +45,13 @@ impl SearchPlan {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigurationError::Unreadable { path: path.to_owned(), source })?;
         let plan: Self = parse_toml(&text, path)?;
-        plan.validate()?;
+        plan.validate().map_err(|error| error.of_file(path))?;
         Ok(plan)
     }
 
     /// Checks every value.
-    pub fn validate(&self) -> Result<(), TrainingError> {
-        let invalid = |key: &str, message: &str| Err(ConfigurationError::invalid(key, message).into());
+    pub fn validate(&self) -> Result<(), ConfigurationError> {
+        let invalid = |key: &str, message: &str| Err(ConfigurationError::invalid(key, message));
         if self.trials == 0 {
             return invalid("trials", "must be at least 1");
         }
