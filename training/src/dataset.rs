@@ -13,6 +13,7 @@ mod labels;
 mod languages;
 mod near_duplicates;
 mod pairing;
+mod people;
 mod preparation;
 mod rules;
 mod split;
@@ -26,6 +27,7 @@ pub use folds::{FoldedTask, Folds};
 pub use label_reading::LabelReading;
 pub use labels::{LabelNames, LabelSet};
 pub use languages::Languages;
+pub use people::People;
 pub use rules::CleaningRules;
 pub use target::Target;
 

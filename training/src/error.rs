@@ -343,6 +343,14 @@ pub enum TrainingError {
         /// The labels.
         labels: Vec<String>,
     },
+    /// A model that labels words knows no entities of the type that is asked for.
+    #[error("the model's labels have no entities of the type {kind:?}: they are {}", quoted(labels))]
+    NoSuchEntities {
+        /// The type.
+        kind: String,
+        /// The labels.
+        labels: Vec<String>,
+    },
     /// A head is asked for what heads of its kind cannot tell.
     #[error("head {head:?} is {kind}: {message}")]
     OtherKind {
@@ -384,6 +392,7 @@ impl Failure for TrainingError {
             | Self::MissingHead { .. }
             | Self::MissingLabel { .. }
             | Self::NotTags { .. }
+            | Self::NoSuchEntities { .. }
             | Self::FineTuned { .. }
             | Self::Import { .. }
             | Self::Pruning { .. }

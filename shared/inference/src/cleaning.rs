@@ -4,6 +4,7 @@
 //! tokenizer follows them, so that whoever asks the model need not.
 
 mod entities;
+mod figures;
 mod handles;
 mod html;
 pub mod personal;
@@ -37,6 +38,9 @@ pub struct TextRules {
     pub mask_personal_data: bool,
     /// `@name`; the placeholder is `[HANDLE]`.
     pub handles: Treatment,
+    /// Say behind a figure that is set beside an earlier one whether it is `higher` or `lower`, in English texts.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub compare_figures: bool,
 }
 
 /// What rules changed in a text.
@@ -52,6 +56,8 @@ pub struct Changes {
     pub personal: BTreeSet<PersonalKind>,
     /// There were `@names`.
     pub handles: bool,
+    /// There were figures beside each other.
+    pub compared_figures: bool,
 }
 
 /// A Unicode normalisation form (UAX #15).
@@ -105,6 +111,9 @@ impl TextRules {
         }
         // After the e-mail addresses, which have the same sign.
         changes.handles = change(&mut text, |text| self.handles.apply(text, handles::spans, HANDLE));
+        if self.compare_figures {
+            changes.compared_figures = change(&mut text, figures::with_comparisons);
+        }
         (text, changes)
     }
 }
@@ -150,6 +159,7 @@ mod tests {
         urls: Treatment::Replace,
         mask_personal_data: true,
         handles: Treatment::Replace,
+        compare_figures: true,
     };
 
     #[track_caller]
@@ -174,6 +184,7 @@ mod tests {
         check(TextRules { urls: Treatment::Drop, ..rules }, "see www.a.example.", "see .");
         check(TextRules { handles: Treatment::Drop, ..rules }, "@me and a@b.example", " and a@b.example");
         check(TextRules { mask_personal_data: true, ..rules }, "+44 20 7946 0958 @me", "[PHONE] @me");
+        check(TextRules { compare_figures: true, ..rules }, "5 % from 4 %", "5 % higher from 4 %");
     }
 
     #[test]
@@ -191,7 +202,7 @@ mod tests {
 
     #[test]
     fn what_has_been_cleaned_stays() {
-        for text in ["jane@example.org <b>", "x &amp;amp; @a http://b.example", "4111 1111 1111 1111"] {
+        for text in ["jane@example.org <b>", "x &amp;amp; @a http://b.example", "4111 1111 1111 1111", "5 % from 4 %"] {
             let rules = TextRules { html: false, ..ALL };
             let once = rules.apply(text).0;
             check(rules, &once, &once);

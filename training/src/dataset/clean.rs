@@ -3,12 +3,11 @@
 use std::collections::HashSet;
 
 use super::preparation::{distinct, without_texts};
-use super::{Cleaning, CleaningRules, LabelNames, Row, key, read_rows};
+use super::{Cleaning, CleaningRules, LabelNames, People, Row, key, read_rows};
 use crate::error::TrainingError;
 use crate::source::DataSource;
 
 /// What is cleaned, and how.
-#[derive(Debug, Clone, Copy)]
 pub struct CleanRequest<'a> {
     /// The labelled files.
     pub data: &'a [DataSource],
@@ -18,6 +17,8 @@ pub struct CleanRequest<'a> {
     pub names: Option<&'a LabelNames>,
     /// What is changed.
     pub rules: CleaningRules,
+    /// Who finds the names that placeholders are put in the place of, if they are to be masked.
+    pub people: Option<&'a mut People>,
     /// Further columns that come with the rows.
     pub extra: &'a [String],
 }
@@ -27,7 +28,7 @@ pub struct CleanRequest<'a> {
 /// # Errors
 ///
 /// As in training, a malformed file is an error that names file and line.
-pub fn clean(request: &CleanRequest<'_>) -> Result<(Vec<Row>, Cleaning), TrainingError> {
+pub fn clean(request: CleanRequest<'_>) -> Result<(Vec<Row>, Cleaning), TrainingError> {
     let read = |sources: &[DataSource], extra: &[String], cleaning: &mut Cleaning| {
         let mut rows = Vec::new();
         for source in sources {
@@ -36,8 +37,12 @@ pub fn clean(request: &CleanRequest<'_>) -> Result<(Vec<Row>, Cleaning), Trainin
         Ok::<_, TrainingError>(rows)
     };
     let mut cleaning = Cleaning::default();
-    let rows = read(request.data, request.extra, &mut cleaning)?;
-    let test = read(request.test, &[], &mut Cleaning::default())?;
+    let mut rows = read(request.data, request.extra, &mut cleaning)?;
+    let mut test = read(request.test, &[], &mut Cleaning::default())?;
+    if let Some(people) = request.people {
+        people.mask(&mut rows, &mut cleaning)?;
+        people.mask(&mut test, &mut Cleaning::default())?;
+    }
     let held_out: HashSet<String> = test.iter().map(|row| key(&row.text)).collect();
     let rows = without_texts(rows, &held_out, &mut cleaning);
     Ok((distinct(rows, &test, request.rules, &mut cleaning), cleaning))

@@ -62,6 +62,10 @@ pub struct Cleaning {
     pub urls: usize,
     /// Kept, without `@names` or with placeholders for them.
     pub handles: usize,
+    /// Kept, with placeholders for names of persons.
+    pub names: usize,
+    /// Kept, with figures told from earlier ones.
+    pub compared_figures: usize,
     /// Kept, with placeholders for e-mail addresses.
     pub email_addresses: usize,
     /// Kept, with placeholders for phone numbers.
@@ -82,6 +86,7 @@ impl Cleaning {
         self.unicode += usize::from(changes.unicode);
         self.urls += usize::from(changes.urls);
         self.handles += usize::from(changes.handles);
+        self.compared_figures += usize::from(changes.compared_figures);
         for kind in &changes.personal {
             *match kind {
                 PersonalKind::EmailAddress => &mut self.email_addresses,
@@ -93,7 +98,7 @@ impl Cleaning {
     }
 
     /// Every count that is not the number of rows read, with its name.
-    pub fn counts(&self) -> [(&'static str, usize); 16] {
+    pub fn counts(&self) -> [(&'static str, usize); 18] {
         [
             ("empty texts, left out", self.empty_texts),
             ("duplicates, left out", self.duplicates),
@@ -107,10 +112,12 @@ impl Cleaning {
             ("texts in another Unicode form", self.unicode),
             ("texts with web addresses", self.urls),
             ("texts with handles", self.handles),
+            ("texts with compared figures", self.compared_figures),
             ("texts with e-mail addresses", self.email_addresses),
             ("texts with phone numbers", self.phone_numbers),
             ("texts with payment cards", self.payment_cards),
             ("texts with IBANs", self.ibans),
+            ("texts with names of persons", self.names),
         ]
     }
 }

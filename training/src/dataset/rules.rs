@@ -24,6 +24,9 @@ pub struct CleaningRules {
     pub handles: Treatment,
     /// [`TextRules::mask_personal_data`].
     pub mask_personal_data: bool,
+    /// [`TextRules::compare_figures`].
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub compare_figures: bool,
     /// Keep one text of several that are almost the same, and none that is almost one of a validation or test file.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub drop_near_duplicates: bool,
@@ -36,7 +39,7 @@ pub struct CleaningRules {
 impl CleaningRules {
     /// Those that change texts: what the model must do to texts, too.
     pub fn of_texts(self) -> TextRules {
-        let Self { html, unicode, urls, handles, mask_personal_data, drop_near_duplicates: _, languages: _ } = self;
-        TextRules { html, unicode, urls, mask_personal_data, handles }
+        let Self { html, unicode, urls, handles, mask_personal_data, compare_figures, .. } = self;
+        TextRules { html, unicode, urls, mask_personal_data, handles, compare_figures }
     }
 }

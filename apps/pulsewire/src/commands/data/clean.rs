@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use inference::cleaning::{Treatment, UnicodeForm};
+use inference::{ModelDirectory, WordTagger};
 use serde::Serialize;
-use training::dataset::{CleanRequest, Cleaning, Languages, clean};
+use training::dataset::{CleanRequest, Cleaning, Languages, People, clean};
 use training::{CleaningRules, LabelNames};
 
 use super::report::{Grid, Report, Section, Side};
@@ -13,7 +14,7 @@ use crate::cli::Global;
 use crate::exit::UsageError;
 use crate::labelled::LabelledArguments;
 use crate::remote::{Delivery, RemoteRows};
-use crate::settings::serde_name;
+use crate::settings::{ModelArguments, RegistryArguments, serde_name};
 use crate::terminal::{print_json, print_line};
 
 const EXAMPLES: &str = "\
@@ -22,6 +23,8 @@ EXAMPLES:
   pulsewire data clean --data tweets.ndjson --out tweets.parquet --urls replace --handles drop --mask-personal-data
   pulsewire data clean --data \"clickhouse:SELECT title AS text, tone AS label FROM raw\" --out clickhouse:clean --html
   pulsewire data clean --data kafka:labelled --text /article/title --label /tone --out kafka:clean
+  pulsewire data clean --data reports.csv --out told.csv --compare-figures
+  pulsewire data clean --data mails.csv --out masked.csv --mask-personal-data --mask-names entities
   pulsewire data clean --data reviews.csv --out english.csv --language en
   pulsewire data clean --data train.csv --test test.csv --out apart.csv --drop-near-duplicates --column author
 
@@ -29,7 +32,7 @@ As in training, spaces and control characters are tidied, texts that stand twice
 and so are those of --test. The rest is done where it is asked for.
 
 Training cleans by itself if a task's file says so: cleaning = { html = true, unicode = \"nfkc\", urls = \"replace\",
-handles = \"drop\", mask_personal_data = true, drop_near_duplicates = true,
+handles = \"drop\", mask_personal_data = true, compare_figures = true, drop_near_duplicates = true,
 languages = [\"en\"] }. A model of such a task has the rules in its config.json (text_cleaning), and cleans alike
 what it is asked about, in a monitor too. What is changed here, in a file, no model knows of: texts that it is asked about must
 come changed alike.";
@@ -54,6 +57,8 @@ pub(crate) struct CleanCommand {
     #[command(flatten)]
     rules: RuleArguments,
     #[command(flatten)]
+    names: NameArguments,
+    #[command(flatten)]
     labelled: LabelledArguments,
 }
 
@@ -77,12 +82,39 @@ struct RuleArguments {
     #[arg(help = "Put [EMAIL], [PHONE], [CARD] and [IBAN] in the place of personal data")]
     #[arg(long)]
     mask_personal_data: bool,
+    /// Say behind a figure that is set beside an earlier one whether it is higher or lower, in English texts
+    #[arg(long)]
+    compare_figures: bool,
     /// Keep one of several texts that are almost the same, and none that is almost one of --test
     #[arg(long)]
     drop_near_duplicates: bool,
     /// Keep rows in this language alone, en for English, and those of which the detector is not sure (may be given more than once)
     #[arg(long, value_name = "CODE")]
     language: Vec<String>,
+}
+
+/// How names of persons are found.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Names")]
+struct NameArguments {
+    #[arg(help = "Put [NAME] in the place of persons' names: those that this model of named entities finds")]
+    #[arg(long, value_name = "NAME[@VERSION|@ALIAS]")]
+    mask_names: Option<String>,
+    /// What the model calls persons
+    #[arg(long, value_name = "TYPE", default_value = "PER", requires = "mask_names")]
+    name_type: String,
+    #[command(flatten)]
+    registry: RegistryArguments,
+}
+
+impl NameArguments {
+    fn people(&self, global: &Global) -> anyhow::Result<Option<People>> {
+        let Some(model) = self.mask_names.clone() else { return Ok(None) };
+        let model = ModelArguments { model: Some(model), registry: self.registry.registry.clone() };
+        let directory = ModelDirectory::open(model.find(global)?.directory)?;
+        let tagger = WordTagger::load(&directory, &model.config(global)?.inference)?;
+        Ok(Some(People::new(tagger, &self.name_type)?))
+    }
 }
 
 /// What `--json` prints.
@@ -104,11 +136,13 @@ impl CleanCommand {
         let remote = RemoteRows::for_a_while(&self.labelled.remote, global)?;
         let delivery = Delivery::to(&self.out, self.labelled.columns(&self.column), &remote)?;
         let names = self.labelled.label_names.as_deref().map(LabelNames::load).transpose()?;
-        let (rows, cleaning) = clean(&CleanRequest {
+        let mut people = self.names.people(global)?;
+        let (rows, cleaning) = clean(CleanRequest {
             data: &remote.local(self.labelled.sources())?,
             test: &remote.local(self.labelled.of(&self.test))?,
             names: names.as_ref(),
             rules: self.rules.rules()?,
+            people: people.as_mut(),
             extra: &self.column,
         })?;
         delivery.write(&rows)?;
@@ -125,6 +159,7 @@ impl RuleArguments {
             urls: self.urls,
             handles: self.handles,
             mask_personal_data: self.mask_personal_data,
+            compare_figures: self.compare_figures,
             drop_near_duplicates: self.drop_near_duplicates,
             languages: Languages::try_from(self.language.clone())
                 .map_err(|fault| UsageError(format!("--language: {fault}")))?,
