@@ -67,6 +67,11 @@ impl FewShot {
                 settings.mixup == 0.0,
                 "must be 0 with `few_shot`: a blend of rows has no label to be paired by",
             ),
+            (
+                "hyperparameters.soup",
+                settings.soup == 1,
+                "must be 1 with `few_shot`: a head is fitted to one encoder's vectors",
+            ),
         ];
         checks.into_iter().find(|(_, holds, _)| !holds).map(|(key, _, message)| (key, message))
     }

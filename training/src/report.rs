@@ -101,14 +101,11 @@ impl fmt::Display for TrainingReport {
             let share = 100.0 * learning as f64 / all as f64;
             writeln!(f, "{learning} of {all} parameters learned ({share:.2} %)")?;
         }
-        writeln!(
-            f,
-            "kept epoch {} of {}; {:.0} rows/s; {:.0} s in all",
-            self.best_epoch,
-            self.epochs.len(),
-            self.samples_per_second,
-            self.seconds
-        )?;
+        match self.hyperparameters.soup {
+            1 => write!(f, "kept epoch {} of {}", self.best_epoch, self.epochs.len())?,
+            fits => write!(f, "kept the mean of {fits} fits of {} epochs", self.hyperparameters.epochs)?,
+        }
+        writeln!(f, "; {:.0} rows/s; {:.0} s in all", self.samples_per_second, self.seconds)?;
         for task in &self.tasks {
             writeln!(f, "\n{}", task.test)?;
         }

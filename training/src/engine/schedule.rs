@@ -23,18 +23,23 @@ pub enum ScheduleKind {
     OneCycle,
 }
 
-/// The rate of each step of a run.
+/// The rate of each step of a fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schedule {
     /// How the rate falls.
     pub kind: ScheduleKind,
     /// Steps of the warm-up.
     pub warmup: usize,
-    /// All steps.
+    /// All steps of one fit.
     pub total: usize,
 }
 
 impl Schedule {
+    /// Where a run's step stands in its fit: a run of several fits has one after the other.
+    pub fn place(&self, step: usize) -> usize {
+        step % self.total.max(1)
+    }
+
     /// What the highest rate is multiplied by at a step, counted from 0.
     pub fn factor(&self, step: usize) -> f64 {
         if step < self.warmup {

@@ -71,6 +71,9 @@ pub struct Hyperparameters {
     /// The share of the running average of weights that each step keeps; what is validated and kept is the average.
     /// 0 keeps the weights themselves.
     pub weight_average: f64,
+    /// How often the weights are fitted anew from where they began, with the rows in other orders and other dropout; what is kept
+    /// is the mean of what the fits end with (Wortsman and others, "Model soups", 2022). Each takes `epochs`, to the end.
+    pub soup: usize,
     /// Epochs without a better validation score before training stops.
     pub patience: usize,
     /// How tasks whose rows differ share the steps: 1 by their sizes, towards 0 evenly.
@@ -104,6 +107,7 @@ impl Default for Hyperparameters {
             adversarial: None,
             gradient_norm: 1.0,
             weight_average: 0.99,
+            soup: 1,
             patience: 3,
             task_temperature: 1.0,
             max_tokens: 128,
@@ -128,6 +132,12 @@ impl Hyperparameters {
             ("mixup", (0.0..=10.0).contains(&self.mixup), "must be 0 to 10"),
             ("gradient_norm", self.gradient_norm > 0.0, "must be above 0"),
             ("weight_average", (0.0..1.0).contains(&self.weight_average), "must be 0 to below 1"),
+            ("soup", (1..=100).contains(&self.soup), "must be 1 to 100"),
+            (
+                "soup",
+                self.soup == 1 || self.adapter.is_none(),
+                "must be 1 with `adapter`: the mean of two low-rank factors is not that of their products",
+            ),
             ("patience", self.patience >= 1, "must be at least 1"),
             ("task_temperature", (0.0..=1.0).contains(&self.task_temperature), "must be 0 to 1"),
             ("max_tokens", (8..=8192).contains(&self.max_tokens), "must be 8 to 8192"),
@@ -207,6 +217,8 @@ mod tests {
         check("accumulation = 0\n", "hyperparameters.accumulation");
         check("momentum = 1.0\n", "hyperparameters.momentum");
         check("mixup = nan\n", "hyperparameters.mixup");
+        check("soup = 0\n", "hyperparameters.soup");
+        check("soup = 2\nadapter = { kind = \"lora\" }\n", "hyperparameters.soup");
         check("adversarial = { kind = \"fgm\", epsilon = 0.0 }\n", "hyperparameters.adversarial");
         check("adversarial = { kind = \"freelb\", steps = 1 }\n", "hyperparameters.adversarial");
         check("adversarial = { kind = \"fgm\", steps = 2 }\n", "steps");

@@ -43,6 +43,11 @@ struct Fit<'t, 'a, 'w> {
 }
 
 impl Trainer<'_> {
+    /// How the weights do on each task's validation side.
+    fn validation(&self) -> Result<Vec<HeadReport>, TrainingError> {
+        (0..self.data.len()).map(|task| self.measure(task, &self.samples[task].validation)).collect()
+    }
+
     /// Runs epochs until they end or stop helping, and leaves one epoch's weights in the model: the best one's if they stopped
     /// helping, else the last one's, whose rate has fallen to zero. On a few hundred rows, validation tells single epochs of a
     /// rate that is still high apart by chance (Mosbach and others, "On the Stability of Fine-tuning BERT", 2021).
@@ -61,10 +66,12 @@ impl Trainer<'_> {
         let drawn = if partners.is_some() { settings.batch_size / 2 } else { settings.batch_size };
         let mut sampler =
             Sampler::new(&sizes, &Hyperparameters { batch_size: drawn, ..settings.clone() }, self.run.seed);
-        let total = sampler.steps_per_epoch() * settings.epochs;
-        let warmup = (total as f64 * settings.warmup).round() as usize;
-        let schedule = Schedule { kind: settings.schedule, warmup, total };
+        let one_fit = sampler.steps_per_epoch() * settings.epochs;
+        let total = one_fit * settings.soup;
+        let warmup = (one_fit as f64 * settings.warmup).round() as usize;
+        let schedule = Schedule { kind: settings.schedule, warmup, total: one_fit };
         let rows_per_step = settings.batch_size * settings.accumulation;
+        let beginning = if settings.soup > 1 { self.model.snapshot() } else { Vec::new() };
         let mut state: State<History> = State::new(Optimizer::new(&self.model.parameters(), settings));
         if let Some(keeper) = &mut keeper
             && keeper.load(&self.model.parameters(), &mut state)?
@@ -78,7 +85,7 @@ impl Trainer<'_> {
             .begin_at((state.place.step * rows_per_step) as u64);
         let curves = Curves::start(self.run, watcher)?;
         let mut fit = Fit { trainer: self, schedule, state, keeper, curves, progress };
-        for epoch in 1..=settings.epochs {
+        for epoch in 1..=settings.epochs * settings.soup {
             // Drawn for epochs that are over, too: so those who draw, which depend on the seed alone, stand where they stood.
             let steps = companions.join(sampler.epoch());
             let steps = match &mut partners {
@@ -88,15 +95,26 @@ impl Trainer<'_> {
             if epoch <= fit.state.place.history.epochs.len() {
                 continue;
             }
+            let begins_anew = epoch > 1 && epoch % settings.epochs == 1 % settings.epochs;
+            if begins_anew && fit.state.place.step == (epoch - 1) * steps.len() {
+                self.model.restore(beginning.clone());
+                fit.state.optimizer = Optimizer::new(&self.model.parameters(), settings);
+            }
             fit.learn(epoch, &steps)?;
             fit.validate(epoch, steps.len())?;
-            if epoch - fit.state.place.history.best_epoch >= settings.patience {
+            if settings.soup == 1 && epoch - fit.state.place.history.best_epoch >= settings.patience {
                 break;
             }
         }
         fit.progress.finish();
         self.model.restore(fit.state.best);
-        Ok(fit.state.place.history)
+        let mut history = fit.state.place.history;
+        if settings.soup > 1 {
+            history.validation = self.validation()?;
+            let score = mean(history.validation.iter().map(HeadReport::score));
+            tracing::info!("the mean of {} fits: validation score {score:.4}", settings.soup);
+        }
+        Ok(history)
     }
 }
 
@@ -134,18 +152,22 @@ impl Fit<'_, '_, '_> {
         if trainer.run.few_shot.is_some() {
             trainer.fit_head()?;
         }
-        let validation = (0..trainer.data.len())
-            .map(|task| trainer.measure(task, &trainer.samples[task].validation))
-            .collect::<Result<Vec<_>, _>>()?;
+        let validation = trainer.validation()?;
         let validation_scores: Vec<f64> = validation.iter().map(HeadReport::score).collect();
-        let score = validation_scores.iter().sum::<f64>() / validation_scores.len() as f64;
+        let score = mean(validation_scores.iter().copied());
         let (loss, seconds) = (place.losses / steps as f64, place.seconds);
         (place.losses, place.seconds) = (0.0, 0.0);
         self.curves.epoch(epoch, place.step, &validation);
         tracing::info!("epoch {epoch}: loss {loss:.4}, validation score {score:.4}, {seconds:.0} s");
         place.history.step_seconds += seconds;
         place.history.epochs.push(EpochReport { epoch, loss, validation_scores, seconds });
-        if epoch == trainer.settings().epochs || best.is_empty() || score > place.history.best_score {
+        let Hyperparameters { epochs, soup, .. } = *trainer.settings();
+        if soup > 1 {
+            if epoch.is_multiple_of(epochs) {
+                stir_in(best, trainer.model.snapshot(), epoch / epochs);
+                place.history.best_epoch = epoch;
+            }
+        } else if epoch == epochs || best.is_empty() || score > place.history.best_score {
             *best = trainer.model.snapshot();
             place.history.best_score = score;
             place.history.best_epoch = epoch;
@@ -154,4 +176,21 @@ impl Fit<'_, '_, '_> {
         optimizer.exchange_average(&trainer.model.parameters());
         Ok(())
     }
+}
+
+/// Makes the mean of the weights of one fit less than `fits` into that of `fits`.
+fn stir_in(mean: &mut Vec<Vec<f32>>, weights: Vec<Vec<f32>>, fits: usize) {
+    if fits == 1 {
+        *mean = weights;
+        return;
+    }
+    let share = 1.0 / fits as f32;
+    for (mean, weights) in mean.iter_mut().zip(weights) {
+        mean.iter_mut().zip(weights).for_each(|(mean, weight)| *mean += (weight - *mean) * share);
+    }
+}
+
+fn mean(scores: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = scores.len();
+    scores.sum::<f64>() / count as f64
 }

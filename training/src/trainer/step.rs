@@ -66,6 +66,7 @@ impl Trainer<'_> {
             return Ok(None);
         }
         self.model.before_step();
+        let step = schedule.place(step);
         let norm = optimizer.step(&self.model.parameters(), settings.learning_rate * schedule.factor(step));
         self.model.after_step(step, schedule.total);
         Ok(norm.is_finite().then_some(loss))

@@ -276,6 +276,37 @@ fn a_run_of_the_default_methods_goes_as_it_went() {
 }
 
 #[test]
+fn a_soup_of_fits_that_differ_in_nothing_is_one_of_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = run(directory.path());
+    run.tasks.truncate(1);
+    // All rows in each step, and no dropout: nothing is left to chance.
+    run.hyperparameters = Hyperparameters {
+        epochs: 4,
+        batch_size: 4096,
+        dropout: 0.0,
+        r_drop: 0.0,
+        weight_average: 0.5,
+        ..run.hyperparameters
+    };
+    let base = run.base.clone().unwrap();
+    let data = TaskData::load(&run.tasks, run.split_seed()).unwrap();
+    let fitted = |soup, batch_size| {
+        let hyperparameters = Hyperparameters { soup, batch_size, ..run.hyperparameters.clone() };
+        let run = TrainingRun { hyperparameters, ..run.clone() };
+        let trainer = Trainer::new(&run, &base, &data).unwrap();
+        let history = trainer.fit(None, None).unwrap();
+        assert_eq!((history.epochs.len(), history.best_epoch), (4 * soup, 4 * soup));
+        trainer.model.snapshot().concat()
+    };
+    let farthest = |one: &[f32], other: &[f32]| one.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let one = fitted(1, 4096);
+    assert!(farthest(&one, &fitted(3, 4096)) < 1e-4);
+    // Where orders differ, so do fits.
+    assert!(farthest(&fitted(1, 16), &fitted(2, 16)) > 1e-3);
+}
+
+#[test]
 fn other_methods_learn_too() {
     let directory = tempfile::tempdir().unwrap();
     let mut run = run(directory.path());

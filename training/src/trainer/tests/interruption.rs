@@ -76,6 +76,21 @@ fn a_run_goes_on_from_any_step_as_if_nothing_had_happened() {
 }
 
 #[test]
+fn a_soup_goes_on_within_its_last_fit() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut run = small(directory.path());
+    (run.hyperparameters.epochs, run.hyperparameters.soup) = (2, 2);
+    let undisturbed = outcome(&train(&run, &directory.path().join("undisturbed")).unwrap().staging);
+    assert_eq!(undisturbed.1["epochs"].as_array().unwrap().len(), 4);
+    // After the second fit's first step, within it, at its last epoch's beginning, and after its last step.
+    for last in [73, 100, 108, 144] {
+        assert_eq!(finish(&run, directory.path(), last).unwrap(), undisturbed, "checkpoints change nothing");
+        assert_eq!(finish(&run, directory.path(), 1000).unwrap(), undisturbed, "from step {last}");
+        fs::remove_file(directory.path().join("checkpoint")).unwrap();
+    }
+}
+
+#[test]
 fn a_run_with_an_adapter_goes_on_too() {
     let directory = tempfile::tempdir().unwrap();
     let plain = small(directory.path());
