@@ -6,6 +6,7 @@ pub mod backoff;
 pub mod configuration;
 pub mod digest;
 pub mod failure;
+pub mod line_endings;
 pub mod logging;
 pub mod parts;
 pub mod paths;

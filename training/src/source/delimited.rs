@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use foundation::line_endings::UnixLines;
+
 use super::{Columns, RawRow};
 use crate::error::{Location, TrainingError};
 
@@ -18,7 +20,7 @@ pub(super) fn read(
         .quoting(delimiter == b',')
         .has_headers(header)
         .flexible(true)
-        .from_reader(content.as_bytes());
+        .from_reader(UnixLines::new(content.as_bytes()));
     let columns = columns(&mut reader, path, header)?;
     let position = |wanted: &str| {
         columns.iter().position(|name| name == wanted).ok_or_else(|| TrainingError::MissingColumn {
@@ -45,7 +47,11 @@ pub(super) fn read(
     Ok(rows)
 }
 
-fn columns(reader: &mut csv::Reader<&[u8]>, path: &Arc<Path>, header: bool) -> Result<Vec<String>, TrainingError> {
+fn columns(
+    reader: &mut csv::Reader<UnixLines<&[u8]>>,
+    path: &Arc<Path>,
+    header: bool,
+) -> Result<Vec<String>, TrainingError> {
     // Without a header this peeks at the first record, which is still read as a row later.
     let first = reader.headers().map_err(|error| broken(&error, path))?;
     Ok(if header {

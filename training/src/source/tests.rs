@@ -29,6 +29,12 @@ fn csv_knows_quotes_line_breaks_and_its_lines() {
 }
 
 #[test]
+fn lines_of_spreadsheets_are_counted_alike() {
+    let file = file(".csv", b"text,label\r\na,up\r\n\"b\r\nc\",down\r\nd,up\r\n");
+    assert_eq!(rows(&DataSource::new(file.path())), [row("a", "up", 2), row("b\nc", "down", 3), row("d", "up", 5)]);
+}
+
+#[test]
 fn a_wrong_header_lists_the_columns_there_are() {
     let file = file(".csv", b"headline,sentiment\na,up\n");
     let message = refusal(&DataSource::new(file.path()));

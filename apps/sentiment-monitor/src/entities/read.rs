@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use foundation::line_endings::UnixLines;
+
 use super::names::Entry;
 use super::{Company, EntityError};
 
@@ -16,7 +18,7 @@ pub(super) struct Table {
 /// Reads and checks every row.
 pub(super) fn table(bytes: &[u8], path: &Path) -> Result<Table, EntityError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(UnixLines::new(bytes));
     let row_error = |source: csv::Error| EntityError::Row { path: path.into(), line: line_of(&source), source };
     let columns = Columns::of(reader.headers().map_err(row_error)?, path)?;
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use foundation::line_endings::UnixLines;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StreamingError;
@@ -54,7 +55,7 @@ pub fn read(path: &Path, format: FileFormat) -> Result<Rows, StreamingError> {
             let mut table = csv::ReaderBuilder::new()
                 .delimiter(if format == FileFormat::Csv { b',' } else { b'\t' })
                 .quoting(format != FileFormat::Tsv)
-                .from_reader(input);
+                .from_reader(UnixLines::new(input));
             let columns = header(path, &mut table)?;
             let keys = columns.iter().map(|name| json_text(name)).collect();
             (Content::Table { table, keys, row: csv::ByteRecord::new() }, columns)
@@ -75,7 +76,7 @@ pub struct Rows {
 
 enum Content {
     Lines { input: BufReader<File>, line: u64 },
-    Table { table: csv::Reader<BufReader<File>>, keys: Vec<Vec<u8>>, row: csv::ByteRecord },
+    Table { table: csv::Reader<UnixLines<BufReader<File>>>, keys: Vec<Vec<u8>>, row: csv::ByteRecord },
 }
 
 impl Rows {
