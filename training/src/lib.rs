@@ -59,5 +59,5 @@ pub use ranking::{RankingEpoch, RankingReport, RankingRun, RankingSettings, trai
 pub use report::{EpochReport, TaskReport, TrainingReport};
 pub use run::{Hyperparameters, Split, SplitBy, Task, TaskKind, TextRun, TextSettings, TrainingRun};
 pub use sink::DataSink;
-pub use source::{DataSource, Encoding, Format, Remote};
+pub use source::{Agreement, DataSource, Encoding, Format, Remote};
 pub use trainer::{Adversarial, CurvePoint, Fgm, FreeLb, Pgd, TrainedModel, Watcher, train, train_resumably};

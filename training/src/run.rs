@@ -398,6 +398,7 @@ mod tests {
             "kind = \"multi-label\"\ntest = [{ path = \"b.csv\", agreement = \"votes\" }]\n",
             "tasks[0].data: has an agreement",
         );
+        check("test = [{ path = \"b.csv\", agreement = 1.5 }]\n", "tasks[0].data: has an agreement that is no share");
         check("[[tasks]]\nname = \"sentiment\"\ndata = [{ path = \"b.csv\" }]\n", "tasks[1].name");
     }
 }

@@ -35,7 +35,7 @@ pub use remote::Remote;
 /// topic = "labelled"
 /// text = "/article/headline"
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSource {
     /// The file; empty where a query or a topic stands in its place.
@@ -67,10 +67,10 @@ pub struct DataSource {
     /// a `conll` file.
     #[serde(default)]
     pub label: Option<String>,
-    /// The column, JSON key or JSON Pointer of the share of annotators who chose the label, above 0 to 1, where a row has one of
-    /// some labels. The rest is taken to be divided evenly over the other labels: a row that people disagree about teaches less.
+    /// The share of annotators who chose the label, above 0 to 1, where a row has one of some labels. The rest is taken to be divided
+    /// evenly over the other labels: a row that people disagree about teaches less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agreement: Option<String>,
+    pub agreement: Option<Agreement>,
     /// Whether a CSV or TSV file begins with the columns' names. Without, columns are called `1`, `2` and so on.
     #[serde(default = "yes")]
     pub header: bool,
@@ -84,6 +84,26 @@ pub struct DataSource {
     /// neighbours; a longer text stays a row of its own. Without, each text is a row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document_words: Option<usize>,
+}
+
+/// How far annotators agree about the labels of a source's rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Agreement {
+    /// The share of all its rows, as if each had it in a column `agreement`: of files that part rows by how far people agree.
+    OfAll(f64),
+    /// The column, JSON key or JSON Pointer of each row's share.
+    Column(String),
+}
+
+impl Agreement {
+    /// The column that rows have it in.
+    pub(crate) fn column(&self) -> &str {
+        match self {
+            Self::OfAll(_) => "agreement",
+            Self::Column(name) => name,
+        }
+    }
 }
 
 /// What stands between labels where a source does not say.
@@ -196,6 +216,19 @@ impl DataSource {
     /// As [`DataSource::read`], and [`TrainingError::MissingColumn`] or [`TrainingError::Row`] where a column is not there;
     /// `separated` and `conll` files have none.
     pub fn read_with(&self, extra: &[String]) -> Result<Vec<RawRow>, TrainingError> {
+        let Some(agreement @ Agreement::OfAll(share)) = &self.agreement else { return self.read_columns(extra) };
+        let is_share = |column: &&String| *column == agreement.column();
+        let columns: Vec<String> = extra.iter().filter(|column| !is_share(column)).cloned().collect();
+        let mut rows = self.read_columns(&columns)?;
+        for row in &mut rows {
+            let mut read = std::mem::take(&mut row.extra).into_iter();
+            let cell = |column: &String| if is_share(&column) { Some(share.to_string()) } else { read.next() };
+            row.extra = extra.iter().filter_map(cell).collect();
+        }
+        Ok(rows)
+    }
+
+    fn read_columns(&self, extra: &[String]) -> Result<Vec<RawRow>, TrainingError> {
         let format = self.resolved_format()?;
         let path: Arc<Path> = Path::new(&self.name()).into();
         let columns = Columns { text: self.text_column(), label: self.label_column(), extra };

@@ -142,10 +142,11 @@ pub fn read_rows<'a>(
 ) -> Result<Vec<Row>, TrainingError> {
     let (labels, separator) = (labels.into(), source.label_separator.unwrap_or(DEFAULT_LABEL_SEPARATOR));
     let mut rows = Vec::new();
-    let columns: Vec<String> = extra.iter().chain(&source.text_pair).chain(&source.agreement).cloned().collect();
+    let agreement = source.agreement.as_ref().map(|agreement| agreement.column().to_owned());
+    let columns: Vec<String> = extra.iter().chain(&source.text_pair).chain(&agreement).cloned().collect();
     for mut raw in source.read_with(&columns)? {
         cleaning.read += 1;
-        let agreement = match source.agreement.as_ref().and_then(|_| raw.extra.pop()) {
+        let agreement = match agreement.as_ref().and_then(|_| raw.extra.pop()) {
             Some(cell) => share(cell.trim(), &raw.at)?,
             None => 1.0,
         };

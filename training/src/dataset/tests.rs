@@ -4,7 +4,7 @@ use inference::cleaning::Treatment;
 
 use super::*;
 use crate::run::{Split, SplitBy};
-use crate::source::DataSource;
+use crate::source::{Agreement, DataSource};
 
 pub(super) fn write(directory: &tempfile::TempDir, name: &str, content: &str) -> DataSource {
     let path = directory.path().join(name);
@@ -307,7 +307,7 @@ fn annotators_agreement_is_part_of_the_target_and_of_the_digest() {
         };
         let content: String = (0..20).flat_map(|number| [row("up", number), row("down", number)]).collect();
         let source = write(&directory, "data.csv", &format!("text,label,votes\n{content}"));
-        load_task(&task(DataSource { agreement: Some("votes".to_owned()), ..source }), 1)
+        load_task(&task(DataSource { agreement: Some(Agreement::Column("votes".to_owned())), ..source }), 1)
     };
     let data = load(" 0.6 ").unwrap();
     let all: Vec<&Example> = [&data.train, &data.validation, &data.test].into_iter().flatten().collect();
@@ -322,6 +322,19 @@ fn annotators_agreement_is_part_of_the_target_and_of_the_digest() {
     }
     assert_eq!(all.len(), 40);
     assert_ne!(load("0.7").unwrap().digest, data.digest);
+    // A file may have one for all its rows.
+    let rows = read_rows(
+        &DataSource {
+            agreement: Some(Agreement::OfAll(0.6)),
+            ..write(&directory, "some.csv", "text,label,id\na,up,7\nb,down,8\n")
+        },
+        &["id", "agreement"].map(str::to_owned),
+        None,
+        CleaningRules::default(),
+        &mut Cleaning::default(),
+    );
+    let rows: Vec<_> = rows.unwrap().into_iter().map(|row| (row.agreement, row.extra.join(" "))).collect();
+    assert_eq!(rows, [(0.6, "7 0.6".to_owned()), (0.6, "8 0.6".to_owned())]);
     for wrong in ["0", "-1", "1.5", "60 %", "", "NaN"] {
         let message = load(wrong).unwrap_err().to_string();
         assert!(message.contains("data.csv:2: agreement: ") && message.contains("above 0 and up to 1"), "{message}");

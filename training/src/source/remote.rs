@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{DataSource, Format};
+use super::{Agreement, DataSource, Format};
 use crate::error::TrainingError;
 
 /// The most of a query's text that names it in messages.
@@ -63,6 +63,9 @@ impl DataSource {
         }
         if self.document_words.is_some() && !matches!(self.resolved_format(), Ok(Format::Conll)) {
             return Some("has document_words, which join the texts of files in the format \"conll\" alone");
+        }
+        if matches!(self.agreement, Some(Agreement::OfAll(share)) if !(share > 0.0 && share <= 1.0)) {
+            return Some("has an agreement that is no share, which is a number above 0 and up to 1");
         }
         let plain = DataSource::new("");
         let of_a_file = self.format.is_some()

@@ -4,6 +4,7 @@ use inference::{BackendChoice, BackendConfig, EncoderModel, ModelDirectory, Word
 
 use super::*;
 use crate::dataset::tagged;
+use crate::dataset::{CleanRequest, People, clean};
 use crate::evaluation::find_entities;
 use crate::metrics::HeadReport;
 
@@ -92,6 +93,24 @@ fn entities_are_learned_exported_and_found_again() {
     let rows = rows.unwrap();
     let found = find_entities(&mut tagger, &rows).unwrap();
     assert_eq!(&found, test);
+    let masked = |kind: &str| {
+        let mut people = People::new(WordTagger::load(&opened, &config).unwrap(), kind)?;
+        let path = directory.path().join("texts.csv");
+        std::fs::write(&path, "text,label\n\"The sun, down again today.\",a\n\"The sun, the shares.\",b\n").unwrap();
+        let (rows, cleaning) = clean(CleanRequest {
+            data: &[DataSource::new(path)],
+            test: &[],
+            names: None,
+            rules: CleaningRules::default(),
+            people: Some(&mut people),
+            extra: &[],
+        })?;
+        Ok::<_, TrainingError>((rows.into_iter().map(|row| row.text).collect::<Vec<_>>(), cleaning.names))
+    };
+    let expected = ["The sun, [NAME] today.", "The sun, the shares."].map(str::to_owned);
+    assert_eq!(masked("SIDE").unwrap(), (expected.to_vec(), 1));
+    let message = masked("PER").unwrap_err().to_string();
+    assert!(message.contains("\"PER\"") && message.contains("\"B-SKY\""), "{message}");
     let mut other = rows[0].clone();
     other.label = other.label.replace("O", "B-DATE");
     let message = find_entities(&mut tagger, &[other]).unwrap_err().to_string();
