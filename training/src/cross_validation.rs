@@ -9,9 +9,10 @@ use foundation::parts::Part;
 use crate::dataset::{FoldedTask, Folds, Row};
 use crate::directory::base_name;
 use crate::error::TrainingError;
-use crate::evaluation::{CrossValidation, FoldedEvaluation, Slice};
+use crate::evaluation::{CrossValidation, FoldedEvaluation, FoldedReports, Slice};
+use crate::metrics::HeadReport;
 use crate::out_of_fold::{JudgedRow, OutOfFold, OutOfFoldFile, read_files};
-use crate::run::TrainingRun;
+use crate::run::{TaskKind, TrainingRun};
 use crate::trainer::train_and_score;
 
 /// What is cross-validated, and how much of it here and now.
@@ -23,7 +24,8 @@ pub struct CrossValidationRequest<'a> {
     pub folds: usize,
     /// The folds to train, from 1; all where empty.
     pub only: &'a [usize],
-    /// Out-of-fold files of the same run and data: their folds are taken and not trained again.
+    /// Out-of-fold files of the same run and data: their folds are taken and not trained again. As what follows, of a run whose
+    /// tasks are all single-label.
     pub from: &'a [PathBuf],
     /// Columns whose values part the rows, to be measured apart.
     pub slices: &'a [String],
@@ -45,6 +47,7 @@ pub fn cross_validate(request: &CrossValidationRequest<'_>) -> Result<CrossValid
                        none of these rows";
         return Err(ConfigurationError::invalid("distillation.teachers", message).into());
     }
+    check_kinds(request)?;
     let started = Instant::now();
     let base = match &run.base {
         Some(base) => base.clone(),
@@ -59,24 +62,34 @@ pub fn cross_validate(request: &CrossValidationRequest<'_>) -> Result<CrossValid
     let write = |judged: &OutOfFoldFile| request.out_of_fold.map_or(Ok(()), |path| judged.write(path));
     // A path that cannot be written is told before the first fold.
     write(&judged)?;
+    let mut reports: Vec<Vec<(usize, HeadReport)>> = vec![Vec::new(); folds.tasks().len()];
     for fold in (0..folds.count()).filter(|fold| only.is_empty() || only.contains(&(fold + 1))) {
-        if judged.tasks.iter().all(|task| task.folds().contains(&(fold + 1))) {
+        if !judged.tasks.is_empty() && judged.tasks.iter().all(|task| task.folds().contains(&(fold + 1))) {
             continue;
         }
         let data = folds.data(fold)?;
         let name = format!("{}, fold {} of {}", run.name, fold + 1, folds.count());
-        let probabilities = train_and_score(&TrainingRun { name, ..run.clone() }, &base, &data)?;
-        for ((judged, task), probabilities) in judged.tasks.iter_mut().zip(folds.tasks()).zip(probabilities) {
-            judged.rows.extend(rows(task, fold, probabilities));
-            judged.rows.sort_by_key(|row| row.fold);
+        let scores = train_and_score(&TrainingRun { name, ..run.clone() }, &base, &data)?;
+        for ((task, score), reports) in folds.tasks().iter().zip(scores).zip(&mut reports) {
+            if let Some(judged) = judged.tasks.iter_mut().find(|judged| judged.task == task.name()) {
+                judged.rows.extend(rows(task, fold, score.probabilities));
+                judged.rows.sort_by_key(|row| row.fold);
+            }
+            reports.push((fold + 1, score.report));
         }
         write(&judged)?;
     }
-    let evaluate = |(task, judged): (&FoldedTask, &OutOfFold)| {
-        let mut evaluation = FoldedEvaluation::of(judged, task.cleaning())?;
-        evaluation.pooled.slices = slices(&folds, task, judged)?;
-        Ok(evaluation)
-    };
+    let (mut tasks, mut others) = (Vec::new(), Vec::new());
+    for (task, reports) in folds.tasks().iter().zip(reports) {
+        match judged.tasks.iter().find(|judged| judged.task == task.name()) {
+            Some(judged) => {
+                let mut evaluation = FoldedEvaluation::of(judged, task.cleaning())?;
+                evaluation.pooled.slices = slices(&folds, task, judged)?;
+                tasks.push(evaluation);
+            }
+            None => others.push(FoldedReports::of(task.name(), task.cleaning(), reports)),
+        }
+    }
     Ok(CrossValidation {
         version: CrossValidation::VERSION,
         name: run.name.clone(),
@@ -85,9 +98,28 @@ pub fn cross_validate(request: &CrossValidationRequest<'_>) -> Result<CrossValid
         hyperparameters: run.hyperparameters.clone(),
         data_digest: folds.digest(),
         folds: folds.count(),
-        tasks: folds.tasks().iter().zip(&judged.tasks).map(evaluate).collect::<Result<_, TrainingError>>()?,
+        tasks,
+        others,
         seconds: started.elapsed().as_secs_f64(),
     })
+}
+
+/// What stands in files of rows, and is measured apart, are labels and their probabilities.
+fn check_kinds(request: &CrossValidationRequest<'_>) -> Result<(), ConfigurationError> {
+    let other = request.run.tasks.iter().find(|task| task.kind != TaskKind::SingleLabel);
+    let asked = [
+        ("from", !request.from.is_empty()),
+        ("slices", !request.slices.is_empty()),
+        ("out_of_fold", request.out_of_fold.is_some()),
+    ];
+    match (other, asked.into_iter().find(|(_, asked)| *asked)) {
+        (Some(task), Some((key, _))) => {
+            let message =
+                format!("takes a run whose tasks are all single-label, and {:?} is not; leave it out", task.name);
+            Err(ConfigurationError::invalid(key, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The judged rows parted by the values of the columns that were read beside them.
@@ -128,17 +160,20 @@ fn known(request: &CrossValidationRequest<'_>, run: String, folds: &Folds) -> Re
                        the same; train all folds anew, without it";
         return Err(TrainingError::OutOfFold { path: path(), message: message.to_owned() });
     }
-    let tasks = folds.tasks().iter().map(|task| {
+    let single = folds.tasks().iter().filter(|task| task.kind() == TaskKind::SingleLabel);
+    let tasks = single.map(|task| {
         let at = found.tasks.iter().position(|own| own.task == task.name());
         let rows = at.map_or(Vec::new(), |at| std::mem::take(&mut found.tasks[at].rows));
         OutOfFold { task: task.name().to_owned(), labels: task.labels().names().to_vec(), rows }
     });
     let mut known = OutOfFoldFile { run, tasks: tasks.collect() };
-    for (judged, task) in known.tasks.iter_mut().zip(folds.tasks()) {
+    for judged in &mut known.tasks {
+        let task = folds.tasks().iter().find(|task| task.name() == judged.task);
         judged.rows.sort_by_key(|row| row.fold);
         for fold in judged.folds() {
             let rows = judged.rows.iter().filter(|row| row.fold == fold).count();
-            let expected = fold.checked_sub(1).map_or(0, |fold| task.held_out(fold).count());
+            let held_out = |fold: usize| Some(task?.held_out(fold).count());
+            let expected = fold.checked_sub(1).and_then(held_out).unwrap_or(0);
             if rows != expected {
                 let message = format!("it has {rows} of the {expected} rows of fold {fold}; take that fold's rows out");
                 return Err(TrainingError::OutOfFold { path: path(), message });
@@ -149,11 +184,8 @@ fn known(request: &CrossValidationRequest<'_>, run: String, folds: &Folds) -> Re
 }
 
 fn rows(task: &FoldedTask, fold: usize, probabilities: Vec<Vec<f64>>) -> impl Iterator<Item = JudgedRow> {
-    task.held_out(fold).zip(probabilities).map(move |((row, label), probabilities)| JudgedRow {
-        fold: fold + 1,
-        at: row.at.clone(),
-        text: row.text.clone(),
-        label,
-        probabilities,
+    task.held_out(fold).zip(probabilities).filter_map(move |((row, target), probabilities)| {
+        let (at, text, label) = (row.at.clone(), row.text.clone(), target.label()?);
+        Some(JudgedRow { fold: fold + 1, at, text, label, probabilities })
     })
 }

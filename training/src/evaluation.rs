@@ -42,7 +42,7 @@ pub use bootstrap::{Intervals, bootstrap};
 pub use brier::brier_score;
 pub use calibration::{Calibration, CalibrationBin};
 pub use comparison::Comparison;
-pub use cross_validation::{CrossValidation, FoldFigures, FoldedEvaluation, Spread};
+pub use cross_validation::{CrossValidation, FoldFigures, FoldedEvaluation, FoldedReports, Spread};
 pub use entities::find_entities;
 pub use log_loss::log_loss;
 pub use mcnemar::{McNemar, McNemarMethod, mcnemar};

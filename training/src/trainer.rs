@@ -224,9 +224,13 @@ impl<'a> Trainer<'a> {
     }
 
     fn measure(&self, task: usize, samples: &[Sample]) -> Result<HeadReport, TrainingError> {
+        Ok(self.report(task, samples, &self.answers(task, samples)?))
+    }
+
+    fn report(&self, task: usize, samples: &[Sample], answers: &[Vec<f32>]) -> HeadReport {
         let data = &self.data[task];
         let targets = samples.iter().map(|sample| &sample.target);
-        Ok(HeadReport::of(data.kind, &data.name, data.labels.names(), targets, &self.answers(task, samples)?))
+        HeadReport::of(data.kind, &data.name, data.labels.names(), targets, answers)
     }
 
     /// A head's logits, one row for each place of a sample where it reads; numbers in their own unit. Where there is no place, the

@@ -2,6 +2,7 @@
 //! of Statistical Predictions", 1974).
 
 mod grouped;
+mod strata;
 mod stratified;
 
 use std::collections::HashMap;
@@ -10,12 +11,12 @@ use foundation::configuration::ConfigurationError;
 
 use super::preparation::{Prepared, prepare};
 use super::split::{Side, Taken};
-use super::{Cleaning, LabelSet, Row, TaskData, key};
+use super::{Cleaning, LabelSet, Row, Target, TaskData, key};
 use crate::error::TrainingError;
 use crate::run::{SplitBy, Task, TaskKind};
 
-/// The tasks' rows in folds. Each label has the same share of every fold; where a task is split by group, its groups stay
-/// together instead.
+/// The tasks' rows in folds. Each label, set of labels, set of tags or range of numbers has the same share of every fold; where a task is
+/// split by group, its groups stay together instead.
 pub struct Folds {
     count: usize,
     seed: u64,
@@ -27,8 +28,8 @@ pub struct Folds {
 pub struct FoldedTask {
     task: Task,
     prepared: Prepared,
-    /// The index of each row's label.
-    labels: Vec<usize>,
+    /// What each row should be answered with.
+    targets: Vec<Target>,
     /// Each row's fold, from 0.
     folds: Vec<usize>,
 }
@@ -48,16 +49,11 @@ impl Folds {
     ///
     /// # Errors
     ///
-    /// What [`TaskData::load`] refuses, fewer than two folds, a task that is not single-label, a label with fewer rows than folds, a task that is split by time,
+    /// What [`TaskData::load`] refuses, fewer than two folds, a label with fewer rows than folds, a task that is split by time,
     /// and folds that leave a task nothing to be tested on or a label nothing to be learned from.
     pub fn load(tasks: &[Task], count: usize, seed: u64, columns: &[String]) -> Result<Self, TrainingError> {
         if count < 2 {
             return Err(ConfigurationError::invalid("folds", "must be at least 2").into());
-        }
-        if let Some(other) = tasks.iter().position(|task| task.kind != TaskKind::SingleLabel) {
-            let message =
-                "only single-label tasks can be cross-validated; train this one, with a test side, to measure it";
-            return Err(ConfigurationError::invalid(format!("tasks[{other}].kind"), message).into());
         }
         let mut dealt = Dealt::default();
         let deal = |(task, prepared)| FoldedTask::deal(task, prepared, count, seed, &mut dealt);
@@ -123,10 +119,15 @@ impl FoldedTask {
         self.prepared.cleaning
     }
 
-    /// The rows of a fold with their labels' indices, in the files' order.
-    pub fn held_out(&self, fold: usize) -> impl Iterator<Item = (&Row, usize)> {
-        let rows = self.prepared.rows.iter().zip(&self.labels).zip(&self.folds);
-        rows.filter(move |(_, own)| **own == fold).map(|((row, label), _)| (row, *label))
+    /// What an answer is.
+    pub fn kind(&self) -> TaskKind {
+        self.prepared.kind
+    }
+
+    /// The rows of a fold with what they should be answered with, in the files' order.
+    pub fn held_out(&self, fold: usize) -> impl Iterator<Item = (&Row, &Target)> {
+        let rows = self.prepared.rows.iter().zip(&self.targets).zip(&self.folds);
+        rows.filter(move |(_, own)| **own == fold).map(|(row, _)| row)
     }
 
     fn deal(
@@ -137,10 +138,13 @@ impl FoldedTask {
         dealt: &mut Dealt,
     ) -> Result<Self, TrainingError> {
         let rows = std::mem::take(&mut prepared.rows);
-        let labels = rows.iter().map(|row| prepared.labels.index_of(row)).collect::<Result<Vec<_>, _>>()?;
-        check_classes(task, &prepared.labels, &labels, count)?;
+        let target = |row| prepared.labels.target(row, prepared.kind);
+        let targets = rows.iter().map(target).collect::<Result<Vec<_>, _>>()?;
+        check_classes(task, &prepared.labels, &targets, count)?;
         let folds = match &task.split.by {
-            SplitBy::Stratified | SplitBy::Digest => stratified::deal(&rows, &labels, count, seed, &dealt.texts),
+            SplitBy::Stratified | SplitBy::Digest => {
+                stratified::deal(&rows, &strata::of(&targets, count), count, seed, &dealt.texts)
+            }
             SplitBy::Group { column } => grouped::deal(task, &rows, column, count, seed, &mut dealt.groups)?,
             SplitBy::Time { .. } => {
                 return Err(TrainingError::Split {
@@ -155,12 +159,12 @@ impl FoldedTask {
         let before = rows.len();
         // A text that an earlier task has in another fold cannot be in this one.
         let mut is_free = |row: &Row, fold: usize| *dealt.texts.entry(key(&row.text)).or_insert(fold) == fold;
-        let dealt_rows = rows.into_iter().zip(labels).zip(folds).filter(|((row, _), fold)| is_free(row, *fold));
-        let (rows, folds): (Vec<(Row, usize)>, Vec<usize>) = dealt_rows.unzip();
-        let (rows, labels): (Vec<Row>, Vec<usize>) = rows.into_iter().unzip();
+        let dealt_rows = rows.into_iter().zip(targets).zip(folds).filter(|((row, _), fold)| is_free(row, *fold));
+        let (rows, folds): (Vec<(Row, Target)>, Vec<usize>) = dealt_rows.unzip();
+        let (rows, targets): (Vec<Row>, Vec<Target>) = rows.into_iter().unzip();
         prepared.cleaning.repeats_of_held_out += before - rows.len();
         prepared.rows = rows;
-        Ok(Self { task: task.clone(), prepared, labels, folds })
+        Ok(Self { task: task.clone(), prepared, targets, folds })
     }
 
     /// The fold's rows in the place of a test file.
@@ -183,16 +187,15 @@ impl FoldedTask {
     }
 }
 
-fn check_classes(task: &Task, names: &LabelSet, labels: &[usize], folds: usize) -> Result<(), TrainingError> {
+fn check_classes(task: &Task, names: &LabelSet, targets: &[Target], folds: usize) -> Result<(), TrainingError> {
+    if !matches!(task.kind, TaskKind::SingleLabel | TaskKind::MultiLabel) {
+        return Ok(());
+    }
     for (index, label) in names.names().iter().enumerate() {
-        let rows = labels.iter().filter(|other| **other == index).count();
+        let rows = targets.iter().filter(|target| target.labels().contains(&index)).count();
         if rows < folds {
-            return Err(TrainingError::FewerRowsThanFolds {
-                task: task.name.clone(),
-                label: label.clone(),
-                rows,
-                folds,
-            });
+            let (task, label) = (task.name.clone(), label.clone());
+            return Err(TrainingError::FewerRowsThanFolds { task, label, rows, folds });
         }
     }
     Ok(())

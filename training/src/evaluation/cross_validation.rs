@@ -8,7 +8,7 @@ use super::table::Table;
 use super::{Evaluation, Predictions};
 use crate::dataset::Cleaning;
 use crate::error::TrainingError;
-use crate::metrics::Confusion;
+use crate::metrics::{Confusion, HeadReport};
 use crate::out_of_fold::OutOfFold;
 use crate::run::Hyperparameters;
 
@@ -29,8 +29,11 @@ pub struct CrossValidation {
     pub data_digest: String,
     /// How many folds there are; a part of them may be reported.
     pub folds: usize,
-    /// Each task's figures.
+    /// The figures of each task whose rows have one label.
     pub tasks: Vec<FoldedEvaluation>,
+    /// Those of each task of another kind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<FoldedReports>,
     /// The whole run.
     pub seconds: f64,
 }
@@ -48,6 +51,19 @@ pub struct FoldedEvaluation {
     pub macro_f1: Spread,
     /// The rows of all folds together, each judged by the model that has not seen it.
     pub pooled: Evaluation,
+}
+
+/// The figures of a task of any kind.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FoldedReports {
+    /// The task's name.
+    pub task: String,
+    /// What cleaning met.
+    pub cleaning: Cleaning,
+    /// Each fold that was trained, from 1, measured on the rows held out.
+    pub folds: Vec<(usize, HeadReport)>,
+    /// The figures that tell the most, over folds, by their names.
+    pub figures: Vec<(&'static str, Spread)>,
 }
 
 /// One fold's figures.
@@ -95,6 +111,45 @@ impl FoldedEvaluation {
     }
 }
 
+impl FoldedReports {
+    /// Sums folds up. A figure that a fold does not have is left out of its mean.
+    pub fn of(task: &str, cleaning: Cleaning, folds: Vec<(usize, HeadReport)>) -> Self {
+        let all: Vec<(&str, f64)> = folds.iter().flat_map(|(_, report)| report.figures()).collect();
+        let mut figures: Vec<(&str, Spread)> = Vec::new();
+        for (name, _) in &all {
+            if figures.iter().all(|(known, _)| known != name) {
+                let own: Vec<f64> = all.iter().filter(|(other, _)| other == name).map(|(_, figure)| *figure).collect();
+                figures.push((name, Spread::of(own.into_iter())));
+            }
+        }
+        Self { task: task.to_owned(), cleaning, folds, figures }
+    }
+
+    fn table(&self, folds: usize) -> Table {
+        let mut table = Table::new(
+            "fold",
+            std::iter::once("rows".to_owned()).chain(self.figures.iter().map(|(name, _)| name.replace('_', " "))),
+        );
+        let figure = |figure: Option<f64>| figure.map_or(String::new(), |figure| format!("{figure:.4}"));
+        let row = |rows: String, of: &dyn Fn(&(&'static str, Spread)) -> Option<f64>| {
+            std::iter::once(rows).chain(self.figures.iter().map(|own| figure(of(own)))).collect::<Vec<_>>()
+        };
+        for (fold, report) in &self.folds {
+            let own = report.figures();
+            let of = |(name, _): &(&str, Spread)| Some(own.iter().find(|(other, _)| other == name)?.1);
+            table.row(fold.to_string(), row(report.rows().to_string(), &of));
+        }
+        table.row("mean", row(String::new(), &|(_, spread)| Some(spread.mean)));
+        if self.folds.len() > 1 {
+            table.row("standard deviation", row(String::new(), &|(_, spread)| spread.standard_deviation));
+        }
+        if self.folds.len() < folds {
+            table.note(format!("{} of {folds} folds", self.folds.len()));
+        }
+        table
+    }
+}
+
 impl FoldFigures {
     fn of(fold: usize, predictions: &Predictions) -> Self {
         let confusion = Confusion::of(predictions.labels().len(), predictions.pairs());
@@ -118,6 +173,9 @@ impl fmt::Display for CrossValidation {
             writeln!(f, "{}: {}\n", task.pooled.report.head, task.cleaning)?;
             writeln!(f, "{}\n", self.table(task).text())?;
             writeln!(f, "all folds together\n\n{}\n", task.pooled)?;
+        }
+        for task in &self.others {
+            writeln!(f, "{}: {}\n\n{}\n", task.task, task.cleaning, task.table(self.folds).text())?;
         }
         write!(f, "{:.0} s in all", self.seconds)
     }
@@ -148,6 +206,7 @@ mod tests {
 
     use super::*;
     use crate::error::Location;
+    use crate::metrics::RegressionReport;
     use crate::out_of_fold::JudgedRow;
 
     fn judged() -> OutOfFold {
@@ -189,6 +248,7 @@ mod tests {
             data_digest: String::new(),
             folds: 3,
             tasks: vec![FoldedEvaluation::of(&judged(), Cleaning::default()).unwrap()],
+            others: Vec::new(),
             seconds: 2.0,
         };
         let expected = "fold                rows  accuracy  macro F1\n\
@@ -199,5 +259,25 @@ mod tests {
                         2 of 3 folds";
         assert_eq!(result.table(&result.tasks[0]).text(), expected);
         assert!(result.to_string().contains("true \\ predicted"), "{result}");
+    }
+
+    #[test]
+    fn figures_of_other_kinds_are_those_counted_by_hand() {
+        // Errors of 1 where the numbers vary by 1, and of 2 where they do not vary.
+        let reports = [[(1.0, 2.0), (3.0, 4.0)], [(5.0, 7.0), (5.0, 3.0)]]
+            .map(|pairs| HeadReport::Regression(RegressionReport::of("price", &pairs)));
+        let folds = (1..).zip(reports).collect();
+        let task = FoldedReports::of("price", Cleaning::default(), folds);
+        let (name, error) = task.figures[0];
+        assert_eq!((name, error.mean), ("root_mean_squared_error", 1.5));
+        assert!((error.standard_deviation.unwrap() - 0.5f64.sqrt()).abs() < 1e-12);
+        assert_eq!(task.figures[1], ("r_squared", Spread { mean: 0.0, standard_deviation: None }));
+        let expected = "fold                rows  root mean squared error  r squared\n\
+                        1                      2                   1.0000     0.0000\n\
+                        2                      2                   2.0000\n\
+                        mean                                       1.5000     0.0000\n\
+                        standard deviation                         0.7071\n\
+                        2 of 3 folds";
+        assert_eq!(task.table(3).text(), expected);
     }
 }

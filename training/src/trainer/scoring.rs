@@ -8,20 +8,24 @@ use crate::checkpoint::{Checkpoints, Keeper};
 use crate::dataset::{self, TaskData};
 use crate::error::TrainingError;
 use crate::metrics::HeadReport;
-use crate::run::TrainingRun;
+use crate::run::{TaskKind, TrainingRun};
 
 /// Probabilities are rounded to so many parts: files stay small, and what is read from them is what was written.
 const PARTS: f64 = 1e7;
 
-/// Trains, and answers for each task with `[rows, labels]` probabilities of its test side. Nothing is written.
-pub(crate) fn train_and_score(
-    run: &TrainingRun,
-    base: &Path,
-    data: &[TaskData],
-) -> Result<Vec<Vec<Vec<f64>>>, TrainingError> {
+/// A task's test side, judged.
+pub(crate) struct Score {
+    /// In the figures of its kind.
+    pub(crate) report: HeadReport,
+    /// `[rows, labels]`; of rows that have one label each, else nothing.
+    pub(crate) probabilities: Vec<Vec<f64>>,
+}
+
+/// Trains, and judges each task's test side. Nothing is written.
+pub(crate) fn train_and_score(run: &TrainingRun, base: &Path, data: &[TaskData]) -> Result<Vec<Score>, TrainingError> {
     let trainer = Trainer::new(run, base, data)?;
     trainer.fit(None, None)?;
-    (0..data.len()).map(|task| trainer.probabilities(task)).collect()
+    (0..data.len()).map(|task| trainer.score(task)).collect()
 }
 
 /// Trains, going on from the checkpoint if there is one, and answers with each task's score on its validation side. No model
@@ -39,9 +43,14 @@ pub(crate) fn train_and_validate(
 }
 
 impl Trainer<'_> {
-    fn probabilities(&self, task: usize) -> Result<Vec<Vec<f64>>, TrainingError> {
-        let answers = self.answers(task, &self.samples[task].test)?;
-        Ok(answers.iter().map(|logits| softmax(logits)).collect())
+    fn score(&self, task: usize) -> Result<Score, TrainingError> {
+        let (data, samples) = (&self.data[task], &self.samples[task].test);
+        let answers = self.answers(task, samples)?;
+        let probabilities = match data.kind {
+            TaskKind::SingleLabel => answers.iter().map(|logits| softmax(logits)).collect(),
+            TaskKind::MultiLabel | TaskKind::Regression | TaskKind::Tokens => Vec::new(),
+        };
+        Ok(Score { report: self.report(task, samples, &answers), probabilities })
     }
 }
 

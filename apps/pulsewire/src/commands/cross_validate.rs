@@ -18,10 +18,12 @@ EXAMPLES:
   pulsewire cross-validate --run finance.toml --from first.ndjson                         the rest and the table on another
   pulsewire cross-validate --data labelled.csv --slice desk                               where it is weak
 
-The rows are dealt to folds, fixed by the seed: each label has the same share of every fold, and where a run's file splits
-by group, groups stay together. Each fold in turn is held out, a model is trained on the others from the base encoder (a
-validation side is cut from these as the split says) and judges the fold. Nothing is published, and a test file stays out:
-no text of it is in any fold.
+The rows are dealt to folds, fixed by the seed: each label (or set of labels, or range of numbers) has the same share of every
+fold, and where a run's file splits by group, groups stay together. Each fold in turn is held out, a model is trained on the
+others from the base encoder (a validation side is cut from these as the split says) and judges the fold. Nothing is
+published, and a test file stays out: no text of it is in any fold.
+
+Tasks of any kind are measured in their figures; --out-of-fold, --from and --slice are of rows with one label.
 
 --out-of-fold has a line for each row with its probabilities; `pulsewire data audit` finds likely label errors in it.
 It is written after every fold: what was interrupted goes on with --from.";

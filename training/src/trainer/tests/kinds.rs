@@ -136,10 +136,19 @@ fn other_methods_take_every_kind() {
 }
 
 #[test]
-fn folds_of_other_kinds_are_refused() {
+fn tasks_of_all_kinds_are_cross_validated() {
     let directory = tempfile::tempdir().unwrap();
     let run = run_of_kinds(directory.path());
     let request = CrossValidationRequest { run: &run, folds: 2, only: &[], from: &[], slices: &[], out_of_fold: None };
-    let message = cross_validate(&request).err().unwrap().to_string();
-    assert!(message.contains("tasks[1].kind") && message.contains("single-label"), "{message}");
+    let found = cross_validate(&request).unwrap();
+    assert_eq!((found.tasks.len(), found.others.len()), (1, 2));
+    for task in &found.others {
+        let (folds, scores): (Vec<usize>, Vec<f64>) = task.folds.iter().map(|(fold, own)| (*fold, own.score())).unzip();
+        assert!(folds == [1, 2] && scores.iter().all(|score| *score > 0.8), "{found}");
+        let rows: usize = task.folds.iter().map(|(_, report)| report.rows()).sum();
+        assert_eq!(rows, task.cleaning.read - task.cleaning.duplicates - task.cleaning.conflicting_labels);
+    }
+    let slices = ["label".to_owned()];
+    let message = cross_validate(&CrossValidationRequest { slices: &slices, ..request }).err().unwrap().to_string();
+    assert!(message.contains("slices") && message.contains("single-label"), "{message}");
 }
