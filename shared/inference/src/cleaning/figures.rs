@@ -9,6 +9,7 @@ mod sentence;
 mod words;
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use sentence::Sentence;
 
@@ -18,7 +19,7 @@ use sentence::Sentence;
 /// What compares is English: "compared", "versus", "against", "from", and an earlier figure in brackets.
 pub(super) fn with_comparisons(text: &str) -> String {
     let sentence = Sentence::read(text);
-    let mut said: Vec<(usize, &str)> = Vec::new();
+    let mut said = BTreeMap::new();
     for (new, old) in sentence.pairs() {
         let (value, earlier) = new.values_beside(old);
         let word = match value.total_cmp(&earlier) {
@@ -27,12 +28,11 @@ pub(super) fn with_comparisons(text: &str) -> String {
             Ordering::Equal => continue,
         };
         let end = new.span.end;
-        let next = sentence.words.iter().find(|word| word.start >= end);
-        if !next.is_some_and(|next| next.is(word)) && said.iter().all(|(other, _)| *other != end) {
-            said.push((end, word));
+        let next = sentence.words_from(end).first();
+        if !next.is_some_and(|next| next.is(word)) {
+            said.entry(end).or_insert(word);
         }
     }
-    said.sort_unstable();
     let (mut told, mut start) = (String::with_capacity(text.len()), 0);
     for (end, word) in said {
         told.push_str(&text[start..end]);

@@ -144,7 +144,7 @@ fn tasks_of_all_kinds_are_cross_validated() {
     assert_eq!((found.tasks.len(), found.others.len()), (1, 2));
     for task in &found.others {
         let (folds, scores): (Vec<usize>, Vec<f64>) = task.folds.iter().map(|(fold, own)| (*fold, own.score())).unzip();
-        assert!(folds == [1, 2] && scores.iter().all(|score| *score > 0.8), "{found}");
+        assert!(folds == [1, 2] && scores.iter().all(|score| *score > 0.6), "{found}");
         let rows: usize = task.folds.iter().map(|(_, report)| report.rows()).sum();
         assert_eq!(rows, task.cleaning.read - task.cleaning.duplicates - task.cleaning.conflicting_labels);
     }

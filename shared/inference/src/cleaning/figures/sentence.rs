@@ -1,5 +1,7 @@
 //! Which figures a sentence sets beside each other.
 
+use std::collections::HashSet;
+
 use super::figure::{Figure, figures};
 use super::words::{Word, words};
 
@@ -19,7 +21,7 @@ const AFTER_BARE: usize = 2;
 
 /// A text's words and figures.
 pub(super) struct Sentence<'a> {
-    pub(super) words: Vec<Word<'a>>,
+    words: Vec<Word<'a>>,
     figures: Vec<Figure>,
 }
 
@@ -34,14 +36,14 @@ impl<'a> Sentence<'a> {
         if self.figures.len() < 2 || self.words.iter().any(|word| word.is("respectively")) {
             return Vec::new();
         }
-        let (mut pairs, mut earlier) = (Vec::new(), Vec::new());
+        let (mut pairs, mut earlier) = (Vec::new(), HashSet::new());
         for word in &self.words {
             let Some(old) = self.earlier(word) else { continue };
             // A figure of before is none of now.
-            if let Some(new) = self.later(word, old).filter(|new| !earlier.contains(new)) {
+            if let Some(new) = self.later(word, old).filter(|new| !earlier.contains(&new.span.start)) {
                 pairs.push((new, old));
             }
-            earlier.push(old);
+            earlier.insert(old.span.start);
         }
         pairs.retain(|(new, old)| self.are_of_one_sign(new, old));
         pairs
@@ -54,7 +56,7 @@ impl<'a> Sentence<'a> {
             return None;
         }
         let from = if bracketed { word.start } else { word.end };
-        let old = self.figures.iter().find(|figure| figure.span.start >= from)?;
+        let old = self.figures_from(from).first()?;
         let between = match self.between(from, old.span.start) {
             [to, rest @ ..] if word.is("compared") && to.is("to") => rest,
             all => all,
@@ -75,10 +77,11 @@ impl<'a> Sentence<'a> {
 
     /// The figure of now that the word sets beside the one of before.
     fn later(&self, word: &Word<'_>, old: &Figure) -> Option<&Figure> {
-        let after = || self.figures.iter().find(|figure| figure.span.start >= old.span.end && figure.is_beside(old));
+        let near = |new: &&Figure| self.between(old.span.end, new.span.start).len() <= BEFORE;
+        let mut after = self.figures_from(old.span.end).iter().take_while(near);
         // "from 5 to 6": the figure of now comes second.
         if word.is("from")
-            && let Some(new) = after()
+            && let Some(new) = after.find(|figure| figure.is_beside(old))
         {
             let between = self.between(old.span.end, new.span.start);
             let parts = |word: &Word<'_>| word.ends_part || ["and", "while", "from"].iter().any(|own| word.is(own));
@@ -87,7 +90,9 @@ impl<'a> Sentence<'a> {
                 return Some(new);
             }
         }
-        let mut before = self.figures.iter().rev().filter(|figure| figure.span.end <= word.start);
+        let before = self.figures.partition_point(|figure| figure.span.end <= word.start);
+        let near = |new: &&Figure| self.between(new.span.end, word.start).len() <= BEFORE;
+        let mut before = self.figures[..before].iter().rev().take_while(near);
         if word.opens_bracket() {
             // Right before: "EUR 131 mn (EUR 76 mn)". The same amount in another currency is no earlier one.
             let is_next =
@@ -102,8 +107,23 @@ impl<'a> Sentence<'a> {
 
     /// Whether it is the "from" of what lies between two bounds.
     fn begins_range(&self, word: &Word<'_>) -> bool {
-        let before = self.words.iter().rev().find(|other| other.end <= word.start);
+        let before = self.words_until(word.start).last();
         word.is("from") && before.is_some_and(|before| RANGE.iter().any(|own| before.is(own)))
+    }
+
+    /// The figures that begin here or later.
+    fn figures_from(&self, at: usize) -> &[Figure] {
+        &self.figures[self.figures.partition_point(|figure| figure.span.start < at)..]
+    }
+
+    /// The words that begin here or later.
+    pub(super) fn words_from(&self, at: usize) -> &[Word<'a>] {
+        &self.words[self.words.partition_point(|word| word.start < at)..]
+    }
+
+    /// The words that end here or earlier.
+    fn words_until(&self, at: usize) -> &[Word<'a>] {
+        &self.words[..self.words.partition_point(|word| word.end <= at)]
     }
 
     /// The words between two places; with that of which only marks stand there: "mn.".
@@ -125,10 +145,10 @@ impl<'a> Sentence<'a> {
     /// Whether a figure is a loss, where it is said of a result: behind it, or else before.
     fn is_loss(&self, figure: &Figure) -> Option<bool> {
         let compares = |word: &&Word<'_>| COMPARING.iter().any(|own| word.is(own));
-        let behind = self.words.iter().filter(|word| word.start >= figure.span.end).take(2);
+        let behind = self.words_from(figure.span.end).iter().take(2);
         let behind = behind.take_while(|word| !compares(word)).find_map(result);
         let before = || {
-            let words = self.words.iter().rev().filter(|word| word.end <= figure.span.start);
+            let words = self.words_until(figure.span.start).iter().rev();
             words.take(BEFORE).take_while(|word| !word.ends_sentence).find_map(result)
         };
         behind.or_else(before)
