@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use inference::cleaning::TextRules;
 use safetensors::tensor::{Dtype, View};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::parameter::Parameter;
 use super::pooling::Pooling;
@@ -105,6 +105,28 @@ impl EncoderConfig {
         }
         config.raw = raw;
         Ok(config)
+    }
+
+    /// The file, with what it leaves to its readers' defaults written out: they are `BertConfig`'s of transformers, but Text
+    /// Embeddings Inference, for one, has none.
+    pub(crate) fn written_out(&self) -> Map<String, Value> {
+        let mut written = self.raw.clone();
+        let known = [
+            ("hidden_act", json!(self.hidden_act)),
+            ("layer_norm_eps", json!(self.layer_norm_eps)),
+            ("position_embedding_type", json!(self.position_embedding_type)),
+        ];
+        written.extend(known.map(|(key, value)| (key.to_owned(), value)));
+        let defaults = [
+            ("attention_probs_dropout_prob", json!(0.1)),
+            ("hidden_dropout_prob", json!(0.1)),
+            ("initializer_range", json!(0.02)),
+            ("pad_token_id", json!(0)),
+        ];
+        for (key, value) in defaults {
+            written.entry(key).or_insert(value);
+        }
+        written
     }
 }
 

@@ -33,13 +33,14 @@ pub(super) fn write(
     let of_sentences = json!({ "max_seq_length": longest, "do_lower_case": false });
     write_json(&out.join("sentence_bert_config.json"), &of_sentences)?;
     let pooling = json!({ "word_embedding_dimension": learner.config.hidden_size, "pooling_mode_mean_tokens": true,
-        "pooling_mode_cls_token": false, "pooling_mode_max_tokens": false });
+        "pooling_mode_cls_token": false, "pooling_mode_max_tokens": false,
+        "pooling_mode_mean_sqrt_len_tokens": false });
     write_json(&out.join("1_Pooling").join("config.json"), &pooling)
 }
 
 /// The base's `config.json` without what it says of heads. A run that takes the directory as its base pools as it does.
 fn config(learner: &RankingLearner<'_>, base: &Path) -> Value {
-    let mut config = learner.config.raw.clone();
+    let mut config = learner.config.written_out();
     for key in ["torch_dtype", "problem_type", "id2label", "label2id", "heads", "text_pair", "text_cleaning"] {
         config.remove(key);
     }
@@ -47,9 +48,6 @@ fn config(learner: &RankingLearner<'_>, base: &Path) -> Value {
         ("model_type", json!("bert")),
         ("architectures", json!(["BertModel"])),
         ("_name_or_path", json!(format!("{}, for ranking", crate::directory::base_name(base)))),
-        ("hidden_act", json!(learner.config.hidden_act)),
-        ("layer_norm_eps", json!(learner.config.layer_norm_eps)),
-        ("position_embedding_type", json!(learner.config.position_embedding_type)),
         ("pooling", json!(learner.config.pooling)),
         ("dtype", json!("float32")),
     ];

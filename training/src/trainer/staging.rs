@@ -75,7 +75,7 @@ fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, 
         .iter()
         .map(|task| Head::new(&*task.name, task.labels.iter().map(|label| &**label)).of_kind(task.kind))
         .collect();
-    let mut model = config.raw.clone();
+    let mut model = config.written_out();
     model.remove("torch_dtype");
     model.remove("problem_type");
     if let [task] = &report.tasks[..]
@@ -83,10 +83,6 @@ fn model_config(config: &EncoderConfig, report: &TrainingReport) -> Map<String, 
     {
         model.insert("problem_type".to_owned(), json!(name));
     }
-    // What an older file leaves to its reader's defaults is written out.
-    model.insert("hidden_act".to_owned(), json!(config.hidden_act));
-    model.insert("layer_norm_eps".to_owned(), json!(config.layer_norm_eps));
-    model.insert("position_embedding_type".to_owned(), json!(config.position_embedding_type));
     model.insert("_name_or_path".to_owned(), json!(report.name));
     let of_words = report.tasks.iter().any(|task| task.kind == TaskKind::Tokens);
     let architecture = if of_words { "BertForTokenClassification" } else { "BertForSequenceClassification" };

@@ -129,6 +129,9 @@ fn two_heads_learn_and_leave_a_model_directory() {
     assert_eq!(config["label2id"]["sun"], json!(3));
     assert_eq!(config["heads"][1], json!({ "name": "sky", "labels": ["rain", "sun"] }));
     assert_eq!(config["hidden_size"], json!(18));
+    // What Text Embeddings Inference has no defaults for.
+    let needed = ["hidden_dropout_prob", "initializer_range", "layer_norm_eps", "pad_token_id", "type_vocab_size"];
+    assert!(needed.iter().all(|key| config[key].is_number()), "{config}");
     let tokenizer = read("tokenizer.json");
     assert_eq!((&tokenizer["padding"], &tokenizer["truncation"]["max_length"]), (&Value::Null, &json!(32)));
     assert_eq!(read("tokenizer_config.json")["model_max_length"], json!(32));
