@@ -96,7 +96,7 @@ fn entities_are_learned_exported_and_found_again() {
     let masked = |kind: &str| {
         let mut people = People::new(WordTagger::load(&opened, &config).unwrap(), kind)?;
         let path = directory.path().join("texts.csv");
-        std::fs::write(&path, "text,label\nthe sun down again today,a\nthe sun the shares,b\n").unwrap();
+        std::fs::write(&path, "text,label\nthe sun up the shares,a\nthe sun the shares,b\n").unwrap();
         let (rows, cleaning) = clean(CleanRequest {
             data: &[DataSource::new(path)],
             test: &[],
@@ -107,7 +107,7 @@ fn entities_are_learned_exported_and_found_again() {
         })?;
         Ok::<_, TrainingError>((rows.into_iter().map(|row| row.text).collect::<Vec<_>>(), cleaning.names))
     };
-    let expected = ["the sun [NAME] today", "the sun the shares"].map(str::to_owned);
+    let expected = ["the sun [NAME] the shares", "the sun the shares"].map(str::to_owned);
     assert_eq!(masked("SIDE").unwrap(), (expected.to_vec(), 1));
     let message = masked("PER").unwrap_err().to_string();
     assert!(message.contains("\"PER\"") && message.contains("\"B-SKY\""), "{message}");
