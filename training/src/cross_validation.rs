@@ -7,7 +7,7 @@ use foundation::configuration::ConfigurationError;
 use foundation::parts::Part;
 
 use crate::dataset::{FoldedTask, Folds, Row};
-use crate::directory::base_name;
+use crate::directory::{base_name, model_digest};
 use crate::error::TrainingError;
 use crate::evaluation::{CrossValidation, FoldedEvaluation, FoldedReports, Slice};
 use crate::metrics::HeadReport;
@@ -24,8 +24,8 @@ pub struct CrossValidationRequest<'a> {
     pub folds: usize,
     /// The folds to train, from 1; all where empty.
     pub only: &'a [usize],
-    /// Out-of-fold files of the same run and data: their folds are taken and not trained again. As what follows, of a run whose
-    /// tasks are all single-label.
+    /// Out-of-fold files of the same run and data: their folds are taken and not trained again. Like slices and the file below, it is
+    /// of runs whose tasks are all single-label.
     pub from: &'a [PathBuf],
     /// Columns whose values part the rows, to be measured apart.
     pub slices: &'a [String],
@@ -141,7 +141,14 @@ fn identity(run: &TrainingRun, base: &Path, folds: &Folds) -> Result<String, Tra
     let hyperparameters = serde_json::to_string(&run.hyperparameters)
         .map_err(|error| ConfigurationError::invalid("hyperparameters", error.to_string()))?;
     let losses: Vec<_> = run.tasks.iter().map(|task| task.loss).collect();
-    let mut content = format!("{hyperparameters}\n{losses:?}\n{}\n{}\n{}", base_name(base), run.seed, folds.digest());
+    let base = model_digest(base)?;
+    let mut content = format!("{hyperparameters}\n{losses:?}\n{base}\n{}\n{}", run.seed, folds.digest());
+    for augmentation in &run.augmentation {
+        content.push_str(&format!("\n{:?}", augmentation.by_content()?));
+    }
+    if let Some(few_shot) = &run.few_shot {
+        content.push_str(&format!("\n{few_shot:?}"));
+    }
     if let Some(distillation) = &run.distillation {
         content.push_str(&format!("\n{:?}", distillation.by_content()?));
     }

@@ -5,6 +5,7 @@ use ndarray::Array2;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::augmentation::{Augmentation, AugmentationKind};
 use crate::cross_validation::{CrossValidationRequest, cross_validate};
 use crate::dataset::CleaningRules;
 use crate::engine::{ClassBalanced, Focal, Freeze, LossKind, OptimizerKind, ScheduleKind, samples};
@@ -253,6 +254,10 @@ fn folds_are_judged_by_models_that_have_not_seen_them_and_parts_make_the_whole()
     let other = TrainingRun { seed: 4, ..run.clone() };
     let message = refusal(&other, CrossValidationRequest { from: &from, ..request(&[]) });
     assert!(message.contains("rest.ndjson: its rows are of another run"), "{message}");
+    let swap = Augmentation::new(AugmentationKind::Swap);
+    let other = TrainingRun { augmentation: vec![swap], ..run.clone() };
+    let message = refusal(&other, CrossValidationRequest { from: &from, ..request(&[]) });
+    assert!(message.contains("of another run"), "{message}");
     assert!(refusal(&run, request(&[3])).contains("there is no fold 3"));
     let nowhere = path("none").join("a.ndjson");
     let message = refusal(&run, CrossValidationRequest { out_of_fold: Some(&nowhere), ..request(&[]) });
