@@ -73,7 +73,7 @@ impl People {
         let tag = |label: Option<usize>| label.and_then(|label| Tag::parse(&labels[label])).unwrap_or(Tag::Outside);
         let masked = texts.iter().zip(&places).zip(found).map(|((text, places), found)| {
             let names = entities(found.into_iter().map(tag)).into_iter().filter(|entity| entity.kind == self.kind);
-            without(text, names.map(|name| places[name.words.start].start..places[name.words.end - 1].end))
+            without(text, names.filter_map(|name| spelled(text, &places[name.words])))
         });
         Ok(masked.collect())
     }
@@ -83,6 +83,14 @@ impl People {
 fn parts(text: &str) -> impl Iterator<Item = &str> {
     let (first, second) = pair::split(text).map_or((text, None), |(first, second)| (first, Some(second)));
     std::iter::once(first).chain(second)
+}
+
+/// Where the words of a name that have letters stand, and what is between them; none if it has none. A model may take the full stop
+/// of "Mr." for a part of what follows.
+fn spelled(text: &str, words: &[Range<usize>]) -> Option<Range<usize>> {
+    let mut with_letters = words.iter().filter(|word| text[(*word).clone()].contains(char::is_alphabetic));
+    let first = with_letters.next()?;
+    Some(first.start..with_letters.next_back().unwrap_or(first).end)
 }
 
 /// The text with a placeholder at these places, which stand in order.
@@ -151,6 +159,16 @@ mod tests {
         let text = "Talks with Ann Lee, and Bo";
         assert_eq!(without(text, [11..18, 24..26].into_iter()), "Talks with [NAME], and [NAME]");
         assert_eq!(without(text, std::iter::empty()), text);
+    }
+
+    #[test]
+    fn marks_around_a_name_stay() {
+        let text = "Mr. Jim-Bob O'Neill, sir.";
+        let places = words(text);
+        assert_eq!(places.len(), 7);
+        assert_eq!(spelled(text, &places[1..5]).map(|name| &text[name]), Some("Jim-Bob O'Neill"));
+        assert_eq!(spelled(text, &places[2..3]).map(|name| &text[name]), Some("Jim-Bob"));
+        assert_eq!(spelled(text, &places[1..2]), None);
     }
 
     #[test]
